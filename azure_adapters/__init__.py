@@ -1,0 +1,1 @@
+"""What scenarios may ask of the cloud, on the official SDKs only."""

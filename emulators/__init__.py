@@ -1,0 +1,1 @@
+"""The emulators, and the kernel they all stand on."""

@@ -1,0 +1,1 @@
+"""The floor: no knowledge of any single service."""
