@@ -1,0 +1,69 @@
+"""What every engine function is given first: state, bytes, time, chance, peers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulators.kernel.blobs import Blobs
+from emulators.kernel.clock import Clock, RealClock
+from emulators.kernel.faults import Faults
+from emulators.kernel.ids import Ids
+from emulators.kernel.ledger import Ledger
+from emulators.kernel.links import Links
+from emulators.kernel.peers import Peers
+from emulators.kernel.secrets import Secrets
+from emulators.kernel.settings import Settings
+from emulators.kernel.store import Store
+from emulators.kernel.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The one value that carries everything an emulator may touch."""
+
+    settings: Settings
+    state: Path
+    store: Store
+    blobs: Blobs
+    clock: Clock
+    ids: Ids
+    secrets: Secrets
+    tokens: Tokens
+    faults: Faults
+    ledger: Ledger
+    peers: Peers
+    links: Links
+
+
+def open_context(settings: Settings) -> Context:
+    """Open (or begin) the state folder that `settings` names."""
+    from emulators.kernel.store_sqlite import SqliteStore
+
+    state = settings.state.expanduser().resolve()
+    for folder in (state, state / "run"):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    store = SqliteStore(state / "rehearsal.db", durable=settings.durable)
+    return assemble(settings, state, store, RealClock(settings.time_scale))
+
+
+def assemble(settings: Settings, state: Path, store: Store, clock: Clock) -> Context:
+    """A context from its parts; tests hand in a memory store and a manual clock."""
+    ids = Ids(settings.seed)
+    secrets = Secrets.open(state)
+    tokens = Tokens(secrets, clock, ids)
+    return Context(
+        settings=settings,
+        state=state,
+        store=store,
+        blobs=Blobs(state / "blobs", durable=settings.durable),
+        clock=clock,
+        ids=ids,
+        secrets=secrets,
+        tokens=tokens,
+        faults=Faults(store, ids),
+        ledger=Ledger(state / "ledger.db", clock),
+        peers=Peers(tokens),
+        links=Links(settings.region),
+    )

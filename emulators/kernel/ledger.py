@@ -1,0 +1,109 @@
+"""What happened: requests, refusals, job and run events; bounded, on disk, followed live."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import orjson
+
+from emulators.kernel.clock import Clock
+
+KEPT = 200_000
+"""Newest entries kept."""
+
+FLUSH_AT = 200
+"""Entries held before they are written together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened."""
+
+    number: int
+    at: datetime  # UTC
+    kind: str  # "request", "refusal", "job", "endpoint", "served-as", ...
+    fields: dict[str, Any]
+
+
+class Ledger:
+    """An append-only log of entries in its own SQLite file (so that it never blocks the store).
+
+    Entries are not acknowledged to anybody, so they are written in batches: `kill -9` may lose
+    the last few.
+    """
+
+    def __init__(self, path: Path | None, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = RLock()
+        self._waiting: list[tuple[str, str, bytes]] = []
+        self._db = sqlite3.connect(
+            path or ":memory:", isolation_level=None, check_same_thread=False
+        )
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=OFF")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS entries (number INTEGER PRIMARY KEY, at TEXT, kind TEXT,"
+            " fields BLOB)"
+        )
+        rows = self._db.execute("SELECT fields FROM entries WHERE kind='refusal'")
+        self.refusals: Counter[str] = Counter(orjson.loads(row[0]).get("what", "") for row in rows)
+
+    def record(self, kind: str, **fields: Any) -> None:
+        """Note that something of `kind` happened just now."""
+        entry = (self._clock.now().isoformat(), kind, orjson.dumps(fields, default=str))
+        with self._lock:
+            self._waiting.append(entry)
+            if kind == "refusal":
+                self.refusals[str(fields.get("what", ""))] += 1
+            if len(self._waiting) >= FLUSH_AT:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what is held and drop the oldest entries over the bound."""
+        with self._lock:
+            if not self._waiting:
+                return
+            self._db.execute("BEGIN")
+            self._db.executemany(
+                "INSERT INTO entries (at, kind, fields) VALUES (?,?,?)", self._waiting
+            )
+            self._db.execute(
+                "DELETE FROM entries WHERE number <= (SELECT max(number) FROM entries) - ?",
+                (KEPT,),
+            )
+            self._db.execute("COMMIT")
+            self._waiting.clear()
+
+    def entries(
+        self, *, after: int = 0, kind: str | None = None, limit: int = 1000
+    ) -> Iterator[Entry]:
+        """Entries numbered above `after`, oldest first, at most `limit`."""
+        self.flush()
+        query, values = "SELECT number, at, kind, fields FROM entries WHERE number>?", [after]
+        bound: list[Any] = list(values)
+        if kind is not None:
+            query, bound = f"{query} AND kind=?", [*bound, kind]
+        with self._lock:
+            rows = self._db.execute(f"{query} ORDER BY number LIMIT ?", [*bound, limit]).fetchall()
+        for number, at, what, fields in rows:
+            yield Entry(number, datetime.fromisoformat(at), what, orjson.loads(fields))
+
+    def close(self) -> None:
+        """Write what is held and close the file."""
+        with self._lock:
+            self.flush()
+            self._db.close()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._waiting.clear()
+            self.refusals.clear()
+            self._db.execute("DELETE FROM entries")
