@@ -1,0 +1,1 @@
+"""The server process, its stores, and what Azure and MLflow call the same thing."""
