@@ -1,0 +1,162 @@
+"""A client's first words at either port of the front door, and where they lead."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from emulators.kernel.connections import Connection, Waiting
+from emulators.kernel.proxy import BadHead, Head, HeadReader
+from emulators.kernel.served import Served
+from emulators.kernel.tunnel import Pair, Unreachable, first_bytes, reach
+from emulators.kernel.verdicts import (
+    Emulated,
+    Refused,
+    Tunnel,
+    Verdict,
+    https_required,
+    plain_answer,
+)
+
+if TYPE_CHECKING:
+    from emulators.kernel.door import OpenDoor
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class ProxyProtocol(asyncio.Protocol):
+    """Reads the head of one proxy request and hands the connection on."""
+
+    def __init__(self, door: OpenDoor) -> None:
+        self._door = door
+        self._reader = HeadReader()
+        self._connection: Connection | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connection = self._door.accept(transport, self._door.limits.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._connection is not None:
+            self._door.connections.drop(self._connection)
+
+    def data_received(self, data: bytes) -> None:
+        if self._connection is None:
+            return
+        try:
+            head = self._reader.feed(data)
+        except BadHead as bad:
+            refused = Refused(str(bad), bad.status, "BadRequest")
+            say_goodbye(self._door, self._connection, plain_answer(refused, ""))
+            return
+        if head is None:
+            return
+        self._connection.transport.pause_reading()  # what follows belongs to the next protocol
+        self._lead(self._connection, head, self._reader.rest)
+
+    def _lead(self, connection: Connection, head: Head, rest: bytes) -> None:
+        door = self._door
+        verdict = door.verdict(head)
+        if isinstance(verdict, Tunnel):
+            door.note("tunnel", host=head.host, port=head.port)
+            door.spawn(_tunnel(door, connection, head, rest))
+            return
+        if isinstance(verdict, Refused):
+            door.note("refused", host=head.host, port=head.port, code=verdict.code)
+        if head.connect:
+            connection.transport.write(ESTABLISHED)
+            served = _served(door, connection, head.host, verdict)
+            door.spawn(door.serve_tls(connection, served, head.host, rest))
+        elif isinstance(verdict, Refused):
+            say_goodbye(door, connection, plain_answer(verdict, head.host))
+        else:
+            _serve_plain(door, connection, head, rest)
+
+
+class TlsProtocol(asyncio.Protocol):
+    """A client of the https door: shakes hands at once."""
+
+    def __init__(self, door: OpenDoor) -> None:
+        self._door = door
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        door = self._door
+        connection = door.accept(transport, door.limits.handshake_s)
+        if connection is not None:
+            connection.transport.pause_reading()
+            state = {"door": "explicit", "host": None}
+            served = Served(door.site, door.connections, connection, state)
+            door.spawn(door.serve_tls(connection, served, None, b""))
+
+
+class _Farewell(asyncio.Protocol):
+    """Reads on and forgets: closing on unread bytes would take the answer from the client."""
+
+    def __init__(self, door: OpenDoor, connection: Connection) -> None:
+        self._door, self._connection = door, connection
+
+    def eof_received(self) -> None:
+        return None  # closes
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._door.connections.drop(self._connection)
+
+
+def say_goodbye(door: OpenDoor, connection: Connection, answer: bytes) -> None:
+    """Send a last answer and close once the client has had time to read it."""
+    transport = connection.transport
+    if transport.is_closing():
+        return
+    connection.phase = Waiting(door.loop.time() + door.limits.drain_s)
+    transport.set_protocol(_Farewell(door, connection))
+    transport.write(answer)
+    if transport.can_write_eof():
+        transport.write_eof()
+    transport.resume_reading()
+
+
+def judge(route: Verdict, head: Head, is_azure: bool) -> Verdict:
+    """What becomes of a request, given who answers for its host.
+
+    A plain-HTTP request for an Azure host is refused as Azure refuses it.
+    """
+    if head.connect or isinstance(route, Tunnel):
+        return route
+    if isinstance(route, Emulated):
+        return route if route.plain else https_required(head.host)
+    return https_required(head.host) if is_azure else route
+
+
+def _served(door: OpenDoor, connection: Connection, host: str, verdict: Verdict) -> Served:
+    state: dict[str, object] = {"door": "proxy", "host": host}
+    site = door.site
+    if isinstance(verdict, Refused):
+        site, state["refused"] = door.refusals, verdict
+    return Served(site, door.connections, connection, state)
+
+
+def _serve_plain(door: OpenDoor, connection: Connection, head: Head, rest: bytes) -> None:
+    served = _served(door, connection, head.host, Emulated())
+    connection.transport.set_protocol(served)
+    served.connection_made(connection.transport)
+    served.data_received(head.origin_form() + rest)
+    served.flow.resume_reading()
+    connection.transport.resume_reading()
+
+
+async def _tunnel(door: OpenDoor, connection: Connection, head: Head, rest: bytes) -> None:
+    connection.phase = Waiting(door.loop.time() + 2 * door.limits.connect_s, idle=False)
+    try:
+        far, sent = await reach(head, door.upstream, door.limits)
+    except Unreachable as failed:
+        door.note("unreachable", host=head.host, port=head.port, reason=str(failed))
+        refused = Refused(str(failed), 502, "BadGateway")
+        say_goodbye(door, connection, plain_answer(refused, ""))
+        return
+    if connection.transport.is_closing():
+        far.abort()
+        return
+    pair = Pair(door.limits, door.connections, connection)
+    if head.connect:
+        pair.join(far, ESTABLISHED + sent, rest)
+    else:
+        pair.join(far, sent, first_bytes(head, door.upstream) + rest)
