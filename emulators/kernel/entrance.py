@@ -61,7 +61,7 @@ class ProxyProtocol(asyncio.Protocol):
             door.spawn(_tunnel(door, connection, head, rest))
             return
         if isinstance(verdict, Refused):
-            door.note("refused", host=head.host, port=head.port, code=verdict.code)
+            door.note("refusal", what=f"the host {head.host}", host=head.host, code=verdict.code)
         if head.connect:
             connection.transport.write(ESTABLISHED)
             served = _served(door, connection, head.host, verdict)

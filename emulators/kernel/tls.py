@@ -7,7 +7,7 @@ import re
 import ssl
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
@@ -24,6 +24,7 @@ CA_DAYS = 3650
 LEAF_DAYS = 397  # the longest that every client accepts (Apple's limit for servers is 398)
 CONTEXTS = 256  # TLS contexts kept, one a host name; a context costs some tens of kB
 LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 EXPLICIT_NAMES = ("localhost", "127.0.0.1", "::1")
 
 _PEM = re.compile(
@@ -105,21 +106,22 @@ class Authority:
             ser.Encoding.PEM, ser.PrivateFormat.PKCS8, ser.NoEncryption()
         )
 
-    def write_bundles(self, *, extra: Iterable[Path] = (), node_extra: Path | None = None) -> None:
+    def write_bundles(self, named: Mapping[str, str]) -> None:
         """Write ca.pem, bundle.pem and node.pem where they changed.
 
         Args:
-            extra: bundles that the user's environment already named; unreadable ones are skipped.
-            node_extra: what NODE_EXTRA_CA_CERTS already named.
+            named: the user's environment; the bundles it names already stay trusted. What cannot
+                be read is left out.
         """
         from cryptography.hazmat.primitives import serialization as ser
 
         ours = self.certificate.public_bytes(ser.Encoding.PEM).decode("ascii")
         section = f"{_OURS_BEGIN}\n{ours}{_OURS_END}\n"
         _write_if_changed(self.ca_file, ours)
-        roots = _pem_blocks([*_public_roots(), *extra])
+        users = [Path(named[name]) for name in BUNDLE_VARIABLES if named.get(name)]
+        roots = _pem_blocks([*_public_roots(), *users])
         _write_if_changed(self.bundle_file, "\n".join([*roots, section]))
-        more = _pem_blocks([node_extra] if node_extra else [])
+        more = _pem_blocks([Path(p) for p in [named.get("NODE_EXTRA_CA_CERTS")] if p])
         _write_if_changed(self.node_file, "\n".join([*more, section]))
 
     def _make_context(self, names: tuple[str, ...]) -> ssl.SSLContext:
