@@ -1,0 +1,1 @@
+"""The inputs of the scenarios: the attrition table, its seeded generator and its loader."""
