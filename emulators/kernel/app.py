@@ -6,13 +6,13 @@ import asyncio
 import fnmatch
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from emulators.kernel import explicit
+from emulators.kernel import admin, explicit
 from emulators.kernel.context import Context
 from emulators.kernel.errors import (
     BadRequest,
@@ -69,6 +69,7 @@ class App:
         self._by_host: dict[str, list[ServiceSpec]] = {}
         self._raw: dict[str, ASGIApp] = {}
         self.ready: Callable[[], dict[str, object]] = dict
+        self.environment: Callable[[Mapping[str, str]], dict[str, str]] = dict
 
     def services_of(self, host: str) -> list[ServiceSpec]:
         """The services that answer for a host name, most specific pattern first."""
@@ -120,6 +121,7 @@ class _Exchange:
         self.method: str = scope["method"]
         self.host, self.path = "", ""
         self.status = 0
+        self.direct = False  # came by the explicit door
         self.call = Call(ctx, ctx.links, ctx.ids.guid())
         scope["rehearsal"] = self.call
 
@@ -135,7 +137,7 @@ class _Exchange:
         except ClientDisconnect:
             self.status = 499
         finally:
-            if self.path != "/_emulator/ready":
+            if not self.path.startswith(admin.PREFIX):
                 self.ctx.ledger.record(
                     "request",
                     method=self.method,
@@ -150,8 +152,8 @@ class _Exchange:
     async def _answer(self) -> Response | None:
         try:
             self._locate()
-            if self.path == "/_emulator/ready":
-                return to_response_json(self.app.ready())
+            if self.direct and self.path.startswith(admin.PREFIX):
+                return to_response(await admin.answer(self.app, self.request, self.path))
             await self._strike(self.ctx.faults.hit(self.host, self.method, self.path))
             return await self._dispatch()
         except ServiceError as error:
@@ -175,6 +177,7 @@ class _Exchange:
         raw = (self.scope.get("raw_path") or self.scope["path"].encode()).decode("latin-1")
         raw = raw.partition("?")[0]
         if name in LOOPBACK:
+            self.direct = True
             self.call.links = Links(self.ctx.settings.region, f"https://{host}")
             account = self.ctx.secrets.values.get("default_account", explicit.NO_ACCOUNT)
             name, raw = explicit.target_of(raw, self.ctx.settings.region, account)
@@ -303,10 +306,3 @@ class _Exchange:
 
 class AuthenticationFailed(Unauthorized):
     """No bearer token at all."""
-
-
-def to_response_json(value: dict[str, object]) -> Response:
-    """A JSON answer of the emulator's own."""
-    import orjson
-
-    return Response(orjson.dumps(value), 200, media_type="application/json")

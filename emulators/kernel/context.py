@@ -53,6 +53,7 @@ def assemble(settings: Settings, state: Path, store: Store, clock: Clock) -> Con
     ids = Ids(settings.seed)
     secrets = Secrets.open(state)
     tokens = Tokens(secrets, clock, ids)
+    tokens.prepare()
     return Context(
         settings=settings,
         state=state,

@@ -19,16 +19,20 @@ class Secrets:
 
     path: Path | None
     values: dict[str, str] = field(default_factory=dict)
+    read_only: bool = False
     _lock: RLock = field(default_factory=RLock)
 
     @classmethod
-    def open(cls, state: Path | None) -> Secrets:
-        """Load the folder's secrets, or begin new ones. `None` keeps them in memory."""
+    def open(cls, state: Path | None, *, read_only: bool = False) -> Secrets:
+        """Load the folder's secrets, or begin new ones. `None` keeps them in memory.
+
+        `read_only` is for any process but the host, which alone may write the file.
+        """
         if state is None:
             return cls(None)
         path = state / "secrets.json"
         values = json.loads(path.read_text()) if path.exists() else {}
-        return cls(path, values)
+        return cls(path, values, read_only)
 
     def _get(self, name: str, make: Callable[[], str]) -> str:
         with self._lock:
@@ -38,6 +42,8 @@ class Secrets:
             return self.values[name]
 
     def _save(self) -> None:
+        if self.read_only:
+            raise PermissionError("only the host may make or change the state folder's secrets")
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)

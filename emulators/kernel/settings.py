@@ -16,29 +16,53 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="REHEARSAL_", frozen=True, extra="ignore")
 
-    state: Path = Field(Path(".rehearsal"), description="State folder: everything kept is in it.")
+    state: Path = Field(
+        default=Path(".rehearsal"), description="State folder: everything kept is in it."
+    )
     cache_dir: Path = Field(
-        Path("~/.cache/rehearsal"), description="Built environments and public data, shared."
+        default=Path("~/.cache/rehearsal"),
+        description="Built environments and public data, shared.",
     )
-    host: str = Field("127.0.0.1", description="Loopback address that is listened on.")
-    proxy_port: int = Field(8440, ge=0, le=65535, description="Forward proxy; 0 picks a free one.")
-    explicit_port: int = Field(8441, ge=0, le=65535, description="https://localhost door; 0 picks.")
-    region: str = Field("eastus", description="Azure region of everything made here.")
-    resource_group: str = Field("rehearsal", description="Resource group that is seeded.")
-    workspace: str = Field("rehearsal", description="Machine Learning workspace that is seeded.")
-    offline: bool = Field(False, description="Refuse hosts that are not Azure's, too.")
+    host: str = Field(default="127.0.0.1", description="Loopback address that is listened on.")
+    proxy_port: int = Field(
+        default=8440, ge=0, le=65535, description="Forward proxy; 0 picks a free one."
+    )
+    explicit_port: int = Field(
+        default=8441, ge=0, le=65535, description="https://localhost door; 0 picks."
+    )
+    region: str = Field(default="eastus", description="Azure region of everything made here.")
+    resource_group: str = Field(default="rehearsal", description="Resource group that is seeded.")
+    workspace: str = Field(
+        default="rehearsal", description="Machine Learning workspace that is seeded."
+    )
+    offline: bool = Field(default=False, description="Refuse hosts that are not Azure's, too.")
     public_data: Literal["cache", "deny"] = Field(
-        "cache", description="Unknown storage accounts: read public blobs through, or refuse."
+        default="cache",
+        description="Unknown storage accounts: read public blobs through, or refuse.",
     )
-    newer_api: Literal["serve", "refuse"] = Field("serve", description="An unknown api-version.")
-    runtime: Literal["venv", "host", "docker"] = Field("venv", description="Where user code runs.")
-    relax: bool = Field(False, description="Let a pin that cannot be had move to the nearest.")
-    cold: bool = Field(False, description="Start every job cold, without warm runners.")
-    durable: bool = Field(False, description="Survive power loss too (fsync on every commit).")
-    time_scale: float = Field(1.0, gt=0, description="Our waits pass this many times faster.")
-    seed: int | None = Field(None, description="Seeds ids, faults and sampling; unset is random.")
-    mlflow: bool = Field(True, description="Start the MLflow server in the background.")
-    max_body_mib: int = Field(64, gt=0, description="Largest JSON or XML body read, in MiB.")
+    newer_api: Literal["serve", "refuse"] = Field(
+        default="serve", description="An unknown api-version."
+    )
+    runtime: Literal["venv", "host", "docker"] = Field(
+        default="venv", description="Where user code runs."
+    )
+    relax: bool = Field(
+        default=False, description="Let a pin that cannot be had move to the nearest."
+    )
+    cold: bool = Field(default=False, description="Start every job cold, without warm runners.")
+    durable: bool = Field(
+        default=False, description="Survive power loss too (fsync on every commit)."
+    )
+    time_scale: float = Field(
+        default=1.0, gt=0, description="Our waits pass this many times faster."
+    )
+    seed: int | None = Field(
+        default=None, description="Seeds ids, faults and sampling; unset is random."
+    )
+    mlflow: bool = Field(default=True, description="Start the MLflow server in the background.")
+    max_body_mib: int = Field(
+        default=64, gt=0, description="Largest JSON or XML body read, in MiB."
+    )
 
 
 def client_environment_of_process() -> Mapping[str, str]:

@@ -72,18 +72,14 @@ class Tokens:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import rsa
 
-        def make() -> str:
-            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            return key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ).decode()
-
-        pem = self._secrets.text("identity/signing-key", make)
+        pem = self._secrets.text("identity/signing-key", _new_key)
         loaded = serialization.load_pem_private_key(pem.encode(), None)
         assert isinstance(loaded, rsa.RSAPrivateKey)
         return loaded
+
+    def prepare(self) -> None:
+        """Make the signing key if the folder has none yet, so that its readers find it."""
+        self._secrets.text("identity/signing-key", _new_key)
 
     @cached_property
     def jwk(self) -> dict[str, str]:
@@ -199,6 +195,18 @@ class Tokens:
         except (ValueError, AttributeError, InvalidSignature) as wrong:
             raise InvalidToken("The access token is invalid.") from wrong
         return claims
+
+
+def _new_key() -> str:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
 
 
 def _unb64(text: str) -> bytes:
