@@ -1,0 +1,1 @@
+"""What the operations of Machine Learning mean, and the work itself; knows no HTTP."""

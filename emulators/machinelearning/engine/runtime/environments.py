@@ -1,0 +1,166 @@
+"""From a definition to a ready interpreter: what it asks for, where it is cached, who builds it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+import platform
+import sys
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+
+from emulators.kernel.errors import Unsupported
+from emulators.machinelearning.engine.runtime import builder, conda, interpreters, requirements
+from emulators.machinelearning.engine.runtime.builder import Built, Recipe
+from emulators.machinelearning.engine.runtime.definition import (
+    Definition,
+    Kind,
+    Prepared,
+    Progress,
+    Wanted,
+)
+from emulators.machinelearning.engine.runtime.problems import BuildFailed, EnvironmentRefused
+
+RULES = 1  # raised when the same definition must be built differently than before
+BASICS = ("pip", "setuptools<81", "wheel")  # what a conda Python has; newer setuptools lacks
+# pkg_resources, which code and packages of that time import
+
+
+def wanted_by(definition: Definition) -> Wanted:
+    """Boil a definition down to a Python and pip requirements.
+
+    Raises:
+        EnvironmentRefused: part of it cannot be met by a virtual environment.
+    """
+    found = conda.read(definition.conda) if definition.conda else Wanted()
+    lines, options = requirements.read(definition.requirements)
+    return Wanted(
+        python=_specifier(definition.python) or found.python,
+        requirements=(*found.requirements, *lines),
+        options=(*found.options, *options),
+        notes=found.notes,
+    )
+
+
+def _specifier(python: str | None) -> str | None:
+    return f"=={python}.*" if python and python[0].isdigit() else python
+
+
+def key_of(wanted: Wanted, *, relax: bool) -> str:
+    """Return the content hash that an environment is cached by."""
+    content = {
+        "rules": RULES,
+        "machine": [sys.platform, platform.machine()],
+        "python": wanted.python or "{}.{}".format(*sys.version_info[:2]),
+        "requirements": sorted(set(wanted.requirements)),
+        "options": list(wanted.options),
+        "relax": relax,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+class Environments:
+    """The cache of virtual environments below one folder, shared by all state folders."""
+
+    def __init__(self, cache: Path, *, relax: bool = False, allow_download: bool = False) -> None:
+        self._folder = cache / "envs"
+        self._relax = relax
+        self._allow_download = allow_download
+
+    async def prepare(self, definition: Definition, kind: Kind, progress: Progress) -> Prepared:
+        """Return a ready interpreter for a definition, building its environment if need be.
+
+        Raises:
+            EnvironmentRefused: it cannot be had as asked; the message says what is in the way.
+            Unsupported: `docker` is asked for.
+        """
+        if kind == "docker":
+            raise Unsupported("The docker runtime", tracked="docs/runtimes.md, Not emulated")
+        if kind == "host":
+            return host(definition)
+        relax = self._relax if definition.relax is None else definition.relax
+        wanted = wanted_by(definition)
+        key = key_of(wanted, relax=relax)
+        folder = self._folder / key
+        found = builder.read_record(folder)
+        cached = found is not None
+        if found is None:
+            async with builder.sole_builder(folder, progress):
+                found = builder.read_record(folder)  # the builder before us may have made it
+                cached = found is not None
+                if found is None:
+                    found = await self._build(folder, wanted, relax, progress)
+        if cached:
+            for note in found.notes:
+                progress(note)
+        return _prepared(folder, key, found, cached=cached)
+
+    async def _build(self, folder: Path, wanted: Wanted, relax: bool, progress: Progress) -> Built:
+        recipe = await self._recipe(wanted, relax, progress)
+        for note in recipe.notes:
+            progress(note)
+        try:
+            return await builder.build(folder, recipe, progress)
+        except BuildFailed as failed:
+            raise BuildFailed(str(failed), what=failed.what, relaxable=not relax) from None
+
+    async def _recipe(self, wanted: Wanted, relax: bool, progress: Progress) -> Recipe:
+        known = await asyncio.to_thread(interpreters.installed, builder.uv_program())
+        chosen = interpreters.choose(wanted.python, known)
+        notes = list(wanted.notes)
+        path = str(chosen.path) if chosen else ""
+        if chosen is None:
+            if not self._allow_download:
+                raise _no_python(wanted.python, known)
+            path = str(interpreters.named(wanted.python))
+        elif wanted.python and chosen.version not in SpecifierSet(wanted.python):
+            notes.append(f"Python {chosen.version} stands in for {wanted.python}: same wheels.")
+        return Recipe(
+            interpreter=path,
+            requirements=(*wanted.requirements, *_basics(wanted)),
+            options=wanted.options,
+            download=chosen is None,
+            notes=tuple(notes),
+        )
+
+
+def _basics(wanted: Wanted) -> tuple[str, ...]:
+    named = {requirements.name_of(line) for line in wanted.requirements}
+    return tuple(line for line in BASICS if requirements.name_of(line) not in named)
+
+
+def _no_python(wanted: str | None, known: list[interpreters.Interpreter]) -> EnvironmentRefused:
+    have = ", ".join(str(one.version) for one in known)
+    return EnvironmentRefused(
+        f"The environment asks for Python {wanted}, which this machine does not have "
+        f"(it has {have}).",
+        what=f"python{wanted}",
+        relaxable=True,
+    )
+
+
+def host(definition: Definition) -> Prepared:
+    """Return Rehearsal's own interpreter, whatever the definition asks for."""
+    asks = bool(definition.conda or definition.requirements or definition.image)
+    note = "The environment's packages are not looked at: `host` runs in Rehearsal's interpreter."
+    return Prepared(
+        python=Path(sys.executable),
+        version="{}.{}.{}".format(*sys.version_info[:3]),
+        runtime="host",
+        key="host",
+        notes=(note,) if asks else (),
+        cached=True,
+    )
+
+
+def _prepared(folder: Path, key: str, built: Built, *, cached: bool) -> Prepared:
+    return dataclasses.replace(
+        Prepared(builder.python_of(folder), built.python_version, "venv", key),
+        notes=built.notes,
+        folder=folder,
+        packages=built.packages,
+        cached=cached,
+    )
