@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.running import Rehearsal, started
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parent.parent / "shared"
@@ -32,3 +36,42 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared corpora are not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """The real host in a process of its own, on free ports and an empty state folder."""
+    with started(tmp_path_factory.mktemp("state")) as running:
+        yield running
+
+
+@pytest.fixture
+def azure_env(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> Rehearsal:
+    """The host, with this process's environment set as `rehearse env` says."""
+    for name, value in rehearsal.env.items():
+        monkeypatch.setenv(name, value)
+    return rehearsal
+
+
+@pytest.fixture(scope="session")
+def ml_client(rehearsal: Rehearsal) -> Iterator[Any]:
+    """An unmodified `azure.ai.ml.MLClient` on the seeded workspace; one for the session.
+
+    Its import costs seconds, so tests share it; the environment stays set while it lives.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in rehearsal.env.items():
+            patch.setenv(name, value)
+        from azure.ai.ml import MLClient
+        from azure.identity import ClientSecretCredential
+
+        env = rehearsal.env
+        credential = ClientSecretCredential(
+            env["AZURE_TENANT_ID"], env["AZURE_CLIENT_ID"], env["AZURE_CLIENT_SECRET"]
+        )
+        yield MLClient(
+            credential,
+            env["AZURE_SUBSCRIPTION_ID"],
+            env["AZURE_RESOURCE_GROUP"],
+            env["AZUREML_WORKSPACE_NAME"],
+        )

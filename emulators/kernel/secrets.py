@@ -32,7 +32,16 @@ class Secrets:
             return cls(None)
         path = state / "secrets.json"
         values = json.loads(path.read_text()) if path.exists() else {}
-        return cls(path, values, read_only)
+        opened = cls(path, values, read_only)
+        if not read_only:
+            opened._begin()
+        return opened
+
+    def _begin(self) -> None:
+        """Make what readers of the file rely on."""
+        for name in ("tenant_id", "subscription_id", "client_id", "object_id"):
+            self.guid(name)
+        assert self.client_secret
 
     def _get(self, name: str, make: Callable[[], str]) -> str:
         with self._lock:

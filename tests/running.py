@@ -1,0 +1,69 @@
+"""Start the real host in a process of its own, as a user would, and stop it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulators.kernel import control
+
+
+@dataclass
+class Rehearsal:
+    """A host that is up, and the variables that lead clients to it."""
+
+    state: Path
+    options: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def host(self) -> control.Host:
+        """The running host; NotRunning when it is down."""
+        return control.find(self.state)
+
+    def up(self) -> None:
+        """Start the host and wait until it is ready."""
+        control.detach(
+            self.state, ["up", "--state", str(self.state), "--ports", "auto", *self.options]
+        )
+        said = self.rehearse("env", "--format", "json")
+        self.env = json.loads(said)
+
+    def rehearse(self, *words: str) -> str:
+        """Run one verb of the command line against this state; its standard output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "emulators", *words, "--state", str(self.state)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        return done.stdout
+
+    def kill(self) -> None:
+        """End the host as the system would: at once, without a chance to tidy up."""
+        os.kill(self.host.pid, 9)
+
+    def down(self) -> None:
+        """Stop the host if it is up."""
+        try:
+            control.stop(self.host)
+        except control.NotRunning:
+            return
+
+
+@contextmanager
+def started(state: Path, *options: str) -> Iterator[Rehearsal]:
+    """A host for the length of a block."""
+    running = Rehearsal(state, options)
+    running.up()
+    try:
+        yield running
+    finally:
+        running.down()
