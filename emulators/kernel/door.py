@@ -102,6 +102,8 @@ class OpenDoor:
         proxy = await self._listen(lambda: ProxyProtocol(self), host, proxy_port)
         explicit = await self._listen(lambda: TlsProtocol(self), host, explicit_port)
         self.ports = Ports(proxy, explicit)
+        if self.upstream.is_door(proxy):
+            self.upstream = Upstream()  # a shell set up for an earlier run of ours named it
         if host == "127.0.0.1":  # `localhost` is ::1 first for many clients
             with suppress(OSError):
                 await self._listen(lambda: TlsProtocol(self), "::1", explicit)

@@ -149,7 +149,9 @@ class Authority:
         public = self._leaf_key.public_key()
         return (
             x509.CertificateBuilder()
-            .subject_name(_name(names[0] if len(names[0]) <= 64 else "Rehearsal server"))
+            # Without a DNS name beside it, OpenSSL would hold a host-like common name against the
+            # constraints; this one is no host.
+            .subject_name(_name("Rehearsal server"))
             .issuer_name(self.certificate.subject)
             .public_key(public)
             .serial_number(x509.random_serial_number())

@@ -84,22 +84,22 @@ def is_loopback(host: str) -> bool:
 def _next_proxy(url: str) -> NextProxy | None:
     if not url:
         return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
-        port = parts.port
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port, scheme = parts.hostname, parts.port, parts.scheme
     except ValueError:
-        port = None if parts.hostname else 0
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        host, port, scheme = None, None, "?"
+    if scheme not in ("http", "https") or not host or port == 0:
         raise BadUpstream(
-            f"the proxy in the environment cannot be used ({parts.scheme}://{parts.hostname}): "
+            f"the proxy in the environment cannot be used ({scheme}://{host or '?'}): "
             "only http:// and https:// proxies are; unset it, or run with --offline"
         )
     authorization = None
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = "Basic " + b64encode(pair.encode()).decode("ascii")
-    tls = parts.scheme == "https"
-    return NextProxy(parts.hostname, port or (443 if tls else 80), tls, authorization)
+    tls = scheme == "https"
+    return NextProxy(host, port or (443 if tls else 80), tls, authorization)
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
