@@ -1,0 +1,1 @@
+"""Entra ID: token endpoints, OpenID metadata, managed identity, applications."""

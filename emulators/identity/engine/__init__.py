@@ -1,0 +1,1 @@
+"""Who may have a token, and for what. No HTTP."""
