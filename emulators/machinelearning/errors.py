@@ -1,0 +1,64 @@
+"""Errors of Azure Machine Learning: the codes its services answer with."""
+
+from __future__ import annotations
+
+from emulators.kernel.errors import BadRequest, Conflict, NotFound
+
+
+class UserError(BadRequest):
+    """Anything the caller can put right; the service's favourite code."""
+
+    code = "UserError"
+
+
+class ValidationError(UserError):
+    """A field of the request does not hold what it may."""
+
+
+class InvalidUri(UserError):
+    """A data reference in none of the known forms."""
+
+    def __init__(self, uri: str, why: str = "it has none of the known forms") -> None:
+        super().__init__(f"The uri '{uri[:400]}' is not valid: {why}.", target="uri")
+
+
+class AssetNotFound(NotFound):
+    """No such container or version of an asset."""
+
+    code = "UserError"
+
+
+class AssetExists(Conflict):
+    """The name and version are taken by different content; versions are immutable."""
+
+    code = "UserError"
+
+
+class ResourceMissing(NotFound):
+    """ARM's answer for a resource below the workspace, or the workspace itself."""
+
+    code = "ResourceNotFound"
+
+
+class GroupMissing(NotFound):
+    """ARM's answer for a resource group that does not exist."""
+
+    code = "ResourceGroupNotFound"
+
+
+class SubscriptionMissing(NotFound):
+    """ARM's answer for a subscription that does not exist."""
+
+    code = "SubscriptionNotFound"
+
+
+class StorageFailed(BadRequest):
+    """The workspace's storage account refused what the service asked of it."""
+
+    code = "UserError"
+
+
+class PathNotFound(NotFound):
+    """A storage path that holds nothing."""
+
+    code = "UserError"

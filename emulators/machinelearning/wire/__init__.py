@@ -1,0 +1,1 @@
+"""Azure Machine Learning's APIs: decode, call the engine, encode."""
