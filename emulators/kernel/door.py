@@ -115,17 +115,20 @@ class OpenDoor:
         for site in (self.site, self.refusals):
             for protocol in list(site.state.connections):
                 protocol.shutdown()
-        working = [*self.site.state.tasks, *self.refusals.state.tasks]
+        working = {*self.site.state.tasks, *self.refusals.state.tasks}
         if working and grace_s > 0:
             await asyncio.wait(working, timeout=grace_s)
+        self.site.stopping = self.refusals.stopping = True
         self.connections.close()
-        for task in [*self._tasks, *self.site.state.tasks]:
+        left = {t for t in (*working, *self._tasks) if not t.done()}
+        if left:
+            await asyncio.wait(left, timeout=0.05)  # they learn that their client is gone
+        for task in left:
             task.cancel()
-        await asyncio.sleep(0)
 
     def verdict(self, head: Head) -> Verdict:
         """Who answers this request."""
-        return judge(self.door.route(head.host), head, is_azure(head.host))
+        return judge(self.door.route(head.host), head)
 
     def accept(self, transport: asyncio.BaseTransport, wait_s: float) -> Connection | None:
         """Count a new client in; None when it may not come in."""
@@ -146,20 +149,21 @@ class OpenDoor:
         task.add_done_callback(self._tasks.discard)
 
     async def serve_tls(
-        self, connection: Connection, served: Served, host: str | None, early: bytes
+        self, connection: Connection, served: Served, host: str | None, early: bytearray
     ) -> None:
         """Shake hands on `connection`, whose reading is paused, then speak HTTP.
 
         Args:
             host: whose certificate to show; None follows the client's SNI.
-            early: what the client sent ahead of our answer: the start of its handshake.
+            early: what the client sent ahead of our answer, the start of its handshake; may grow
+                until this runs.
         """
         raw = connection.transport
         connection.phase = Waiting(self.loop.time() + self.limits.handshake_s)
         if early:
             # start_tls sets its protocol and schedules connection_made now, in this order;
             # two turns of the loop later it can be fed, before the socket is read again.
-            self.loop.call_soon(self.loop.call_soon, _feed, raw, early)
+            self.loop.call_soon(self.loop.call_soon, _feed, raw, bytes(early))
         try:
             context = self.door.authority.context(host) if host else self.explicit_context
             transport = await self.loop.start_tls(

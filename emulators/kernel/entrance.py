@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from emulators.kernel.azure_domains import is_azure
 from emulators.kernel.connections import Connection, Waiting
 from emulators.kernel.proxy import BadHead, Head, HeadReader
 from emulators.kernel.served import Served
@@ -30,6 +31,7 @@ class ProxyProtocol(asyncio.Protocol):
     def __init__(self, door: OpenDoor) -> None:
         self._door = door
         self._reader = HeadReader()
+        self._rest: bytearray | None = None  # what came after the head, before we hand on
         self._connection: Connection | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -42,6 +44,9 @@ class ProxyProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._connection is None:
             return
+        if self._rest is not None:
+            self._rest += data
+            return
         try:
             head = self._reader.feed(data)
         except BadHead as bad:
@@ -51,9 +56,10 @@ class ProxyProtocol(asyncio.Protocol):
         if head is None:
             return
         self._connection.transport.pause_reading()  # what follows belongs to the next protocol
-        self._lead(self._connection, head, self._reader.rest)
+        self._rest = bytearray(self._reader.rest)
+        self._lead(self._connection, head, self._rest)
 
-    def _lead(self, connection: Connection, head: Head, rest: bytes) -> None:
+    def _lead(self, connection: Connection, head: Head, rest: bytearray) -> None:
         door = self._door
         verdict = door.verdict(head)
         if isinstance(verdict, Tunnel):
@@ -62,7 +68,9 @@ class ProxyProtocol(asyncio.Protocol):
             return
         if isinstance(verdict, Refused):
             door.note("refusal", what=f"the host {head.host}", host=head.host, code=verdict.code)
-        if head.connect:
+        # A refusal is read inside TLS, where every client shows it; for a host that is not Azure's
+        # no certificate of ours is accepted, so that one is told outright.
+        if head.connect and (isinstance(verdict, Emulated) or is_azure(head.host)):
             connection.transport.write(ESTABLISHED)
             served = _served(door, connection, head.host, verdict)
             door.spawn(door.serve_tls(connection, served, head.host, rest))
@@ -77,6 +85,7 @@ class TlsProtocol(asyncio.Protocol):
 
     def __init__(self, door: OpenDoor) -> None:
         self._door = door
+        self._early = bytearray()  # uvloop reads on, whatever connection_made asked for
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         door = self._door
@@ -85,7 +94,10 @@ class TlsProtocol(asyncio.Protocol):
             connection.transport.pause_reading()
             state = {"door": "explicit", "host": None}
             served = Served(door.site, door.connections, connection, state)
-            door.spawn(door.serve_tls(connection, served, None, b""))
+            door.spawn(door.serve_tls(connection, served, None, self._early))
+
+    def data_received(self, data: bytes) -> None:
+        self._early += data
 
 
 class _Farewell(asyncio.Protocol):
@@ -114,7 +126,7 @@ def say_goodbye(door: OpenDoor, connection: Connection, answer: bytes) -> None:
     transport.resume_reading()
 
 
-def judge(route: Verdict, head: Head, is_azure: bool) -> Verdict:
+def judge(route: Verdict, head: Head) -> Verdict:
     """What becomes of a request, given who answers for its host.
 
     A plain-HTTP request for an Azure host is refused as Azure refuses it.
@@ -123,7 +135,7 @@ def judge(route: Verdict, head: Head, is_azure: bool) -> Verdict:
         return route
     if isinstance(route, Emulated):
         return route if route.plain else https_required(head.host)
-    return https_required(head.host) if is_azure else route
+    return https_required(head.host) if is_azure(head.host) else route
 
 
 def _served(door: OpenDoor, connection: Connection, host: str, verdict: Verdict) -> Served:
@@ -134,16 +146,16 @@ def _served(door: OpenDoor, connection: Connection, host: str, verdict: Verdict)
     return Served(site, door.connections, connection, state)
 
 
-def _serve_plain(door: OpenDoor, connection: Connection, head: Head, rest: bytes) -> None:
+def _serve_plain(door: OpenDoor, connection: Connection, head: Head, rest: bytearray) -> None:
     served = _served(door, connection, head.host, Emulated())
     connection.transport.set_protocol(served)
     served.connection_made(connection.transport)
-    served.data_received(head.origin_form() + rest)
+    served.data_received(head.origin_form() + bytes(rest))
     served.flow.resume_reading()
     connection.transport.resume_reading()
 
 
-async def _tunnel(door: OpenDoor, connection: Connection, head: Head, rest: bytes) -> None:
+async def _tunnel(door: OpenDoor, connection: Connection, head: Head, rest: bytearray) -> None:
     connection.phase = Waiting(door.loop.time() + 2 * door.limits.connect_s, idle=False)
     try:
         far, sent = await reach(head, door.upstream, door.limits)
@@ -157,6 +169,6 @@ async def _tunnel(door: OpenDoor, connection: Connection, head: Head, rest: byte
         return
     pair = Pair(door.limits, door.connections, connection)
     if head.connect:
-        pair.join(far, ESTABLISHED + sent, rest)
+        pair.join(far, ESTABLISHED + sent, bytes(rest))
     else:
-        pair.join(far, sent, first_bytes(head, door.upstream) + rest)
+        pair.join(far, sent, first_bytes(head, door.upstream) + bytes(rest))

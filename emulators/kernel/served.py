@@ -24,8 +24,10 @@ class Site:
     def __init__(self, app: Any, limits: Limits) -> None:
         self.limits = limits
         self.state = ServerState()
+        self.stopping = False  # cancelled requests are ours then, not the app's failure
+        self._app = app
         self.config = Config(
-            app,
+            self._answer,
             http="httptools",
             ws="none",
             lifespan="off",
@@ -37,6 +39,13 @@ class Site:
             timeout_keep_alive=int(limits.keep_alive_s),
         )
         self.config.load()
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise
 
 
 class Served(HttpToolsProtocol):
