@@ -1,0 +1,1 @@
+"""The inference server inside a deployment: init() and run(), or MLflow and ONNX without code."""

@@ -1,0 +1,1 @@
+"""HTTP/1.1 in front of the workers."""
