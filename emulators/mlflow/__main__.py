@@ -22,7 +22,7 @@ def main(argv: list[str]) -> None:
     given = _parser().parse_args(argv)
     if not given.serve:
         environment = server_environment(client_environment_of_process(), given.state)
-        command = [sys.executable, "-m", "emulators.mlflow", *argv, "--serve"]
+        command = [sys.executable, "-P", "-m", "emulators.mlflow", *argv, "--serve"]
         os.execve(sys.executable, command, environment)
     if given.parent:
         _die_with(given.parent)

@@ -6,12 +6,17 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import emulators
+
 
 def server_environment(given: Mapping[str, str], state: Path) -> dict[str, str]:
     """The environment of the server: the caller's, without anything that configures MLflow."""
     kept = {k: v for k, v in given.items() if not k.lstrip("_").startswith("MLFLOW_")}
     return {
         **kept,
+        # The folder that holds this package and nothing of the user's: a folder called `mlflow`
+        # where Rehearsal was started must not be taken for the library.
+        "PYTHONPATH": str(Path(emulators.__file__).parents[1]),
         "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{state / 'default.db'}",
         "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(state / "artifacts"),
@@ -30,6 +35,6 @@ def server_environment(given: Mapping[str, str], state: Path) -> dict[str, str]:
 
 def server_command(state: Path, cache: Path, socket: Path, *, durable: bool) -> list[str]:
     """The command line of the server process."""
-    command = [sys.executable, "-m", "emulators.mlflow", "--state", str(state)]
+    command = [sys.executable, "-P", "-m", "emulators.mlflow", "--serve", "--state", str(state)]
     command += ["--cache", str(cache), "--socket", str(socket)]
     return [*command, "--durable"] if durable else command

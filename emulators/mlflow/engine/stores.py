@@ -10,12 +10,16 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from mlflow.entities import Run
-    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
+TrackingStore: TypeAlias = Any
+"""`mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore`; its methods carry no types."""
+
+RegistryStore: TypeAlias = Any
+"""`mlflow.store.model_registry.sqlalchemy_store.SqlAlchemyStore`."""
+
+Run: TypeAlias = Any
+"""`mlflow.entities.Run`."""
 
 ARTIFACT_ROOT = "mlflow-artifacts:/"
 WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,80}\Z")
@@ -36,7 +40,7 @@ def template_of(cache: Path) -> Path:
     Migrating an empty file takes longer than everything else at start-up, so it is kept.
     """
     import mlflow
-    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+    from mlflow.store.db import utils as database
 
     path = cache / f"mlflow-{mlflow.__version__}.db"
     if path.exists():
@@ -44,8 +48,9 @@ def template_of(cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     partial.unlink(missing_ok=True)
-    engine = create_sqlalchemy_engine(f"sqlite:///{partial}")
-    _initialize_tables(engine)
+    database_utils: Any = database
+    engine = database_utils.create_sqlalchemy_engine(f"sqlite:///{partial}")
+    database_utils._initialize_tables(engine)
     engine.dispose()
     partial.replace(path)
     return path
@@ -70,7 +75,8 @@ class Stores:
         if found is None:
             with self._lock:
                 if key not in self._tracking:
-                    self._tracking[key] = SqlAlchemyStore(self._database(key), ARTIFACT_ROOT)
+                    opened: Any = SqlAlchemyStore
+                    self._tracking[key] = opened(self._database(key), ARTIFACT_ROOT)
                 found = self._tracking[key]
         return found
 
@@ -84,7 +90,8 @@ class Stores:
             self.tracking()
             with self._lock:
                 if key not in self._registry:
-                    self._registry[key] = SqlAlchemyStore(self._database(key))
+                    opened: Any = SqlAlchemyStore
+                    self._registry[key] = opened(self._database(key))
                 found = self._registry[key]
         return found
 
@@ -118,19 +125,19 @@ class Dispatch:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pick(), name)
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
-        """MLflow asks `isinstance(store, SqlAlchemyStore)` before it offers SQL features."""
-        return self._kind
+    # MLflow asks `isinstance(store, SqlAlchemyStore)` before it offers SQL features.
+    __class__ = property(lambda self: self._kind)
 
 
 def install(stores: Stores, *, durable: bool) -> None:
     """Make MLflow's handlers use `stores`."""
-    from mlflow.server import handlers
+    from mlflow.server import handlers as mlflow_handlers
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
+
+    handlers: Any = mlflow_handlers
 
     def tune(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -12,9 +12,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from emulators.mlflow.engine import stores as engine
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
 
 HEADER = b"x-rehearsal-workspace"
 PREFIX = "/rehearsal/"
@@ -74,7 +71,7 @@ def _guarded(
         raise ValueError(refused.message) from refused
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: engine.Run) -> dict[str, Any]:
     """The run as MLflow's REST API writes it."""
     from mlflow.utils.proto_json_utils import message_to_json
 
