@@ -1,4 +1,4 @@
-"""Service SAS for a blob container: a signature that the storage service itself checks."""
+"""Service SAS for a container or a blob: a signature that the storage service itself checks."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def sign_service_sas(
     """The query string that opens one container, without its question mark.
 
     Args:
+        container: its name, or `name/path/of/blob` to open one blob and nothing else.
         key: the account key in base64.
         permissions: letters in Azure's order, such as "racwdl".
         expiry: end of its life, UTC.
@@ -37,8 +38,9 @@ def sign_service_sas(
     """
     start, end = _stamp(now - SKEW), _stamp(expiry)
     resource = f"/blob/{account}/{container}"
+    kind = "b" if "/" in container else "c"
     signed = "\n".join(
-        (permissions, start, end, resource, "", "", "https", VERSION, "c", *([""] * 7))
+        (permissions, start, end, resource, "", "", "https", VERSION, kind, *([""] * 7))
     )
     try:
         secret = base64.b64decode(key, validate=True)
@@ -50,7 +52,7 @@ def sign_service_sas(
             "sv": VERSION,
             "st": start,
             "se": end,
-            "sr": "c",
+            "sr": kind,
             "sp": permissions,
             "spr": "https",
             "sig": base64.b64encode(digest).decode(),
