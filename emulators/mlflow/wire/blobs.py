@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
@@ -16,6 +14,7 @@ from xml.etree import ElementTree
 import httpx
 
 from emulators.kernel.context import Context
+from emulators.kernel.sas import sign_service_sas
 from emulators.mlflow.engine.locations import Place
 from emulators.mlflow.errors import ResourceMissing, ServerFailed
 from emulators.mlflow.wire.arm import arm, checked
@@ -26,7 +25,6 @@ BLOCK_BYTES = 8 << 20
 PAGE = 5000
 TIMEOUT_S = 900.0
 SIGNED_FOR = timedelta(hours=4)
-CLOCK_SKEW = timedelta(minutes=15)
 HEADERS = {"x-ms-version": API_VERSION}
 PASSED_ON = ("content-type", "content-length", "content-range", "etag", "last-modified")
 
@@ -261,22 +259,15 @@ async def signature(ctx: Context, workspace: Workspace, place: Place, permission
     if not secrets.get("key"):
         raise ServerFailed(f"The datastore '{place.datastore}' has no credential to sign with.")
     container = await container_of(ctx, workspace, place.datastore)
-    resource = f"/blob/{container.account}/{container.name}/{place.path}"
-    return signed(resource, str(secrets["key"]), permissions, ctx.clock.now())
-
-
-def signed(resource: str, key: str, permissions: str, now: datetime) -> str:
-    """A service SAS for one blob.
-
-    Source: learn.microsoft.com/rest/api/storageservices/create-service-sas (2020-12-06 and later).
-    """
-    start, end = (f"{t:%Y-%m-%dT%H:%M:%SZ}" for t in (now - CLOCK_SKEW, now + SIGNED_FOR))
-    # Empty: identifier, address range; then protocol, version, kind; then snapshot, encryption
-    # scope and the five headers that an answer could be made to carry.
-    fields = [permissions, start, end, resource, "", "", "https", API_VERSION, "b", *[""] * 7]
-    digest = hmac.new(base64.b64decode(key), "\n".join(fields).encode(), hashlib.sha256).digest()
-    query = {"sv": API_VERSION, "st": start, "se": end, "sr": "b", "sp": permissions}
-    return urlencode({**query, "spr": "https", "sig": base64.b64encode(digest).decode()})
+    now = ctx.clock.now()
+    return sign_service_sas(
+        container.account,
+        str(secrets["key"]),
+        f"{container.name}/{place.path}",
+        permissions,
+        now + SIGNED_FOR,
+        now,
+    )
 
 
 def quoted(path: str) -> str:
