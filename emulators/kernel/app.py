@@ -240,8 +240,10 @@ class _Exchange:
                 "Authentication failed. The 'Authorization' header is missing or invalid.",
                 headers={"WWW-Authenticate": self._challenge()},
             )
+        door = self.call.links.explicit  # clients of the explicit door take it for the audience
+        audiences = spec.audiences if door is None else (*spec.audiences, door)
         try:
-            self.call.principal = self.ctx.tokens.verify(token.strip(), spec.audiences)
+            self.call.principal = self.ctx.tokens.verify(token.strip(), audiences)
         except Unauthorized as refused:
             refused.headers.setdefault("WWW-Authenticate", self._challenge(refused.message))
             raise

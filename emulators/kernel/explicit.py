@@ -14,6 +14,8 @@ LOGIN_ROOTS = {"adfs", "common", "organizations", "msi"}
 LOGIN_PARTS = {
     "oauth2", "v2.0", ".well-known", "discovery", "federationmetadata", "msi", "token",
 }  # fmt: skip
+OURS_OF_LOGIN = {("metadata", "identity"), ("_emulator", "identity")}
+"""Managed-identity tokens of a virtual machine's form; what Rehearsal's identity adds."""
 NO_ACCOUNT = "unknown"
 
 
@@ -35,6 +37,8 @@ def target_of(path: str, region: str, default_account: str = NO_ACCOUNT) -> tupl
 
 
 def _host_of(first: str, second: str, region: str, default_account: str) -> str:
+    if (first, second) in OURS_OF_LOGIN:
+        return "login.microsoftonline.com"
     if first in ML_DATA_PLANES:
         return f"{region}.api.azureml.ms"
     if first in ARM_ROOTS:

@@ -1,0 +1,1 @@
+"""What groups, providers and generic resources mean. No HTTP."""

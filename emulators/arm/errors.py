@@ -1,0 +1,215 @@
+"""The resource manager's own errors, in its own words."""
+
+from __future__ import annotations
+
+from emulators.kernel.errors import BadRequest, Conflict, NotFound
+
+
+class SubscriptionNotFound(NotFound):
+    """Not the subscription of this state folder."""
+
+    code = "SubscriptionNotFound"
+
+    def __init__(self, subscription: str) -> None:
+        super().__init__(f"The subscription '{subscription}' could not be found.")
+
+
+class InvalidSubscriptionId(BadRequest):
+    """A subscription that is no GUID."""
+
+    code = "InvalidSubscriptionId"
+
+    def __init__(self, subscription: str) -> None:
+        super().__init__(
+            f"The provided subscription identifier '{subscription}' is malformed or invalid."
+        )
+
+
+class TenantNotFound(NotFound):
+    """Not the tenant of this state folder."""
+
+    code = "TenantNotFound"
+
+
+class GroupNotFound(NotFound):
+    """No such resource group."""
+
+    code = "ResourceGroupNotFound"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Resource group '{name}' could not be found.")
+
+
+class GroupBeingDeleted(Conflict):
+    """The group is on its way out."""
+
+    code = "ResourceGroupBeingDeleted"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The resource group '{name}' is in deprovisioning state and cannot perform this"
+            " operation."
+        )
+
+
+class InvalidGroupName(BadRequest):
+    """A name no resource group may have."""
+
+    code = "InvalidResourceGroup"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The provided resource group name '{name}' is invalid. The name can only be letters,"
+            " digits, '-', '.', '(', ')' or '_', up to 90 of them, and must not end with '.'."
+        )
+
+
+class LocationRequired(BadRequest):
+    """A resource without its region."""
+
+    code = "LocationRequired"
+
+    def __init__(self) -> None:
+        super().__init__("The location property is required for this definition.")
+
+
+class GroupLocationChanged(Conflict):
+    """A group cannot move."""
+
+    code = "InvalidResourceGroupLocation"
+
+    def __init__(self, wanted: str, existing: str) -> None:
+        super().__init__(
+            f"Invalid resource group location '{wanted}'. The Resource group already exists in"
+            f" location '{existing}'."
+        )
+
+
+class ResourceLocationChanged(Conflict):
+    """A resource cannot move."""
+
+    code = "InvalidResourceLocation"
+
+    def __init__(self, resource: str, wanted: str, existing: str) -> None:
+        super().__init__(
+            f"The resource '{resource}' already exists in location '{existing}'. A resource with"
+            f" the same name cannot be created in location '{wanted}'."
+        )
+
+
+class LocationUnknown(BadRequest):
+    """Not an Azure region."""
+
+    code = "LocationNotAvailableForResourceGroup"
+
+    def __init__(self, location: str, known: str) -> None:
+        super().__init__(
+            f"The provided location '{location}' is not available for resource group. List of"
+            f" available regions is '{known}'."
+        )
+
+
+class InvalidTags(BadRequest):
+    """Tags that are not a few short strings by name."""
+
+    code = "InvalidTags"
+
+
+class ResourceNotFound(NotFound):
+    """No such resource."""
+
+    code = "ResourceNotFound"
+
+    def __init__(self, resource: str, group: str) -> None:
+        place = f"under resource group '{group}'" if group else "at this scope"
+        super().__init__(
+            f"The Resource '{resource}' {place} was not found. For more details please go to"
+            " https://aka.ms/ARMResourceNotFoundFix"
+        )
+
+
+class InvalidResourceId(BadRequest):
+    """A path that is not a resource's."""
+
+    code = "InvalidResourceId"
+
+
+class InvalidResourceName(BadRequest):
+    """A name no resource may have."""
+
+    code = "InvalidResourceName"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Resource name '{name}' is invalid. It cannot end with '.', nor hold any of"
+            " '<>*%&:\\?/#' or control characters."
+        )
+
+
+class NamespaceNotFound(NotFound):
+    """No such resource provider."""
+
+    code = "InvalidResourceNamespace"
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(f"The resource namespace '{namespace}' is invalid.")
+
+
+class InvalidFilter(BadRequest):
+    """A `$filter` that cannot be read."""
+
+    code = "InvalidFilterInQueryString"
+
+    def __init__(self, given: str) -> None:
+        super().__init__(f"Invalid $filter '{given}' specified in the query string.")
+
+
+class InvalidTop(BadRequest):
+    """A `$top` that is no number of results."""
+
+    code = "InvalidTopInQueryString"
+
+    def __init__(self, given: str) -> None:
+        super().__init__(f"Invalid $top '{given}' specified in the query string.")
+
+
+class InvalidSkipToken(BadRequest):
+    """A page that was never handed out."""
+
+    code = "InvalidSkipToken"
+
+    def __init__(self) -> None:
+        super().__init__("The provided $skipToken is invalid.")
+
+
+class RoleAssignmentExists(Conflict):
+    """The same role, principal and scope under another name."""
+
+    code = "RoleAssignmentExists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "The role assignment already exists. The ID of the existing role assignment is"
+            f" {name.replace('-', '')}."
+        )
+
+
+class InvalidRoleAssignment(BadRequest):
+    """A role assignment without its role or its principal."""
+
+    code = "InvalidCreateRoleAssignmentRequest"
+
+
+class RoleDefinitionUnknown(BadRequest):
+    """A role that does not exist."""
+
+    code = "RoleDefinitionDoesNotExist"
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"The specified role definition with ID '{role}' does not exist.")
+
+
+class GroupNotDeleted(Conflict):
+    """Something in a group could not be deleted, so the group stays."""
+
+    code = "ResourceGroupDeletionBlocked"

@@ -1,0 +1,44 @@
+"""The resource manager as a service: whatever no other emulator claims on its host."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from emulators.kernel.context import Context
+from emulators.kernel.http import Operation, ServiceSpec
+
+
+def operations() -> list[Operation]:
+    from emulators.arm.wire import groups, metadata, subscriptions
+    from emulators.kernel.catalogue import refusals
+
+    return [
+        *metadata.OPERATIONS,
+        *subscriptions.OPERATIONS,
+        *groups.OPERATIONS,
+        *refusals("emulators.arm"),
+    ]
+
+
+@asynccontextmanager
+async def lifespan(ctx: Context) -> AsyncIterator[None]:
+    from emulators.arm.engine import groups
+
+    groups.seed(ctx)
+    yield
+
+
+SPEC = ServiceSpec(
+    name="arm",
+    hosts=("management.azure.com",),
+    operations=operations,
+    audiences=(
+        "https://management.azure.com",
+        "https://management.core.windows.net",
+        "797f4846-ba00-4fd7-ba43-dac1f8f63013",
+    ),
+    newest_api="2026-06-01",
+    lifespan=lifespan,
+    fallback=True,
+)

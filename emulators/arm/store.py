@@ -1,0 +1,61 @@
+"""Records of the resource manager: groups, and resources that are only records here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from emulators.kernel.store import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """Says that the state folder's first resource group was made, so that it is made once."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A resource group of the one subscription."""
+
+    key: str  # its name in lower case
+    name: str  # as first written
+    location: str
+    tags: dict[str, str]
+    created: datetime  # UTC
+    modified: datetime  # UTC
+    managed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource that is nothing but its record."""
+
+    key: str  # its id in lower case
+    id: str  # as first written
+    name: str
+    type: str
+    group: str  # in lower case; empty above groups
+    location: str | None
+    tags: dict[str, str]
+    properties: dict[str, Any]
+    extra: dict[str, Any]  # kind, sku, identity, ...
+    created: datetime  # UTC
+    modified: datetime  # UTC
+    by: str  # object id
+    modified_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionTags:
+    """Tags set on the subscription itself."""
+
+    name: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+SEEDS = Table("arm_seeds", Seed, key=("name",))
+GROUPS = Table("arm_groups", Group, key=("key",))
+RESOURCES = Table("arm_resources", Resource, key=("key",))

@@ -1,0 +1,1 @@
+"""ARM JSON to values and back: routes of the resource manager."""
