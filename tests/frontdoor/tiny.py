@@ -23,7 +23,7 @@ EMULATED = ("management.azure.com", "login.microsoftonline.com", ".blob.core.win
 CHUNK = bytes(64 * 1024)
 
 
-async def app(scope: Any, receive: Any, send: Any) -> None:
+async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Say back what came; `/zeros/N` sends N bytes, `/hang` never answers."""
     digest, size = hashlib.sha256(), 0
     more = True
@@ -103,6 +103,7 @@ def open_door(
     off: bool = False,
     upstream: Upstream | None = None,
     limits: Limits | None = None,
+    app: Any = echo,
 ) -> Iterator[Door]:
     """Open a door in a thread of its own, on free ports."""
     loop = _new_loop(uvloop)

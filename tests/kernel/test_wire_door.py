@@ -17,7 +17,8 @@ import pytest
 from emulators.kernel.connections import Limits
 from emulators.kernel.door import FrontDoor, PortTaken, router
 from emulators.kernel.upstream import NextProxy, Upstream
-from tests.frontdoor.tiny import Door, app, emulated, open_door
+from tests.frontdoor import tiny
+from tests.frontdoor.tiny import Door, emulated, open_door
 
 QUICK = Limits(head_s=1.0, handshake_s=1.0, stall_s=1.0, drain_s=0.5, connect_s=3.0)
 
@@ -400,7 +401,7 @@ def test_a_taken_port_says_what_to_do(door: Door) -> None:
     async def second() -> None:
         front = FrontDoor(door.authority, router(emulated, off=False))
         with pytest.raises(PortTaken, match=r"is taken: .*--ports auto"):
-            await front.start(app, proxy_port=door.ports.proxy)
+            await front.start(tiny.echo, proxy_port=door.ports.proxy)
 
     asyncio.run(second())
 
