@@ -22,7 +22,7 @@ def make_context(
     folder: Path, *, clock: Clock | None = None, store: Store | None = None, **settings: Any
 ) -> Context:
     """A context on `folder`, with a virtual clock and a memory store unless told otherwise."""
-    chosen = Settings(state=folder, cache_dir=folder / "cache", **settings)
+    chosen = Settings(**{"state": folder, "cache_dir": folder / "cache", **settings})
     return assemble(chosen, folder, store or MemoryStore(), clock or ManualClock())
 
 
