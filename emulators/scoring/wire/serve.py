@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulators.kernel.settings import client_environment_of_process
@@ -31,6 +31,7 @@ class Deployment:
     onnx: Path | None = None
     workers: int = 1
     log: Path = Path("scoring.log")
+    variables: Mapping[str, str] = field(default_factory=dict)  # of the deployment; they win
 
     def command(self) -> list[str]:
         """Program and arguments of one worker."""
@@ -53,7 +54,7 @@ class Deployment:
             env["AZUREML_ENTRY_SCRIPT"] = str(self.entry_script.resolve())
         if self.model_dir is not None:
             env["AZUREML_MODEL_DIR"] = str(self.model_dir.resolve())
-        return env
+        return env | dict(self.variables)
 
 
 @contextlib.asynccontextmanager

@@ -159,7 +159,7 @@ class Server:
                 output.headers[answer.RUN_FAILED] = "True"
             output.headers.add(*took)
             return self.finish(request, ids, output)
-        body = json.dumps(output).encode("ascii")
+        body = json.dumps({} if output is None else output).encode("ascii")
         pairs = [("Content-Type", answer.JSON), (answer.RUN_FAILED, "False"), took]
         return answer.encode(200, pairs + self._common(request, ids), body)
 
