@@ -1,0 +1,125 @@
+"""One tracking service for all tests here: the real server process, on a loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from emulators.kernel.app import App
+from emulators.kernel.clock import RealClock
+from emulators.kernel.context import Context
+from emulators.mlflow.engine.process import Server, server_of
+from emulators.mlflow.service import SPEC
+from tests.emulators.mlflow.fakes import WORKSPACE, FakeAzure
+from tests.support import make_app, make_context
+
+
+@dataclass(slots=True)
+class Tracking:
+    """The running service, as a test sees it."""
+
+    ctx: Context
+    azure: FakeAzure
+    origin: str = ""
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+
+    @property
+    def token(self) -> str:
+        """A bearer token that opens it."""
+        return self.ctx.tokens.issue("https://ml.azure.com")
+
+    @property
+    def server(self) -> Server:
+        """The server process."""
+        return server_of(self.ctx)
+
+    def uri(self, workspace: str = "one", api: str = "v2.0") -> str:
+        """The tracking URI of a workspace."""
+        path = WORKSPACE.format(sub="s", rg="g", workspace=workspace)
+        return f"{self.origin}/mlflow/{api}{path}"
+
+    def run(self, work: Any) -> Any:
+        """Run a coroutine on the service's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
+
+
+class _Http(uvicorn.Server):
+    """Tells its port once it listens."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(
+            uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", log_level="warning")
+        )
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @property
+    def port(self) -> int:
+        """The port it was given."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def mlflow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the migrated template is kept between servers of a session."""
+    return tmp_path_factory.mktemp("mlflow-cache")
+
+
+@pytest.fixture(scope="session")
+def tracking(tmp_path_factory: pytest.TempPathFactory, mlflow_cache: Path) -> Iterator[Tracking]:
+    folder = tmp_path_factory.mktemp("tracking")
+    ctx = make_context(folder, clock=RealClock(), cache_dir=mlflow_cache)
+    azure = FakeAzure()
+    app = make_app(ctx, [SPEC, *azure.specs()])
+    running = Tracking(ctx, azure)
+    stop, up = asyncio.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with AsyncExitStack() as stack:
+            assert SPEC.lifespan is not None
+            await stack.enter_async_context(SPEC.lifespan(ctx))
+            http = _Http(app)
+            task = asyncio.create_task(http.serve())
+            await http.listening.wait()
+            running.origin = f"http://127.0.0.1:{http.port}"
+            up.set()
+            await stop.wait()
+            http.should_exit = True
+            await task
+
+    def work() -> None:
+        asyncio.set_event_loop(running.loop)
+        running.loop.run_until_complete(serve())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert up.wait(30)
+    yield running
+    running.loop.call_soon_threadsafe(stop.set)
+    thread.join(30)
+
+
+@pytest.fixture
+def client(tracking: Tracking, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An unmodified MLflow client of workspace `one`, over plain https."""
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", tracking.token)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    mlflow.set_tracking_uri(tracking.uri())
+    yield mlflow.MlflowClient()
+    while mlflow.active_run():
+        mlflow.end_run()
+    mlflow.set_tracking_uri("")

@@ -1,0 +1,148 @@
+"""The model registry by the real MLflow client, and the same rows in Azure ML's model table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from sklearn.linear_model import LogisticRegression
+
+from tests.emulators.mlflow.conftest import Tracking
+from tests.emulators.mlflow.fakes import WORKSPACE
+
+# MLflow's own imports warn of its own type hints.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+MODELS = WORKSPACE.format(sub="s", rg="g", workspace="one") + "/models"
+ROWS = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
+
+
+def logged(experiment: str, name: str = "model") -> tuple[str, str]:
+    """Train and log a model; its run id and the client's own URI of it."""
+    mlflow.set_experiment(experiment)
+    with mlflow.start_run() as run:
+        fitted = LogisticRegression().fit(ROWS, [0, 1, 0, 1])
+        info = mlflow.sklearn.log_model(
+            fitted, name=name, serialization_format="cloudpickle", pip_requirements=["scikit-learn"]
+        )
+    return run.info.run_id, info.model_uri
+
+
+def test_log_register_load(client: MlflowClient, tracking: Tracking) -> None:
+    run_id, uri = logged("registry")
+    by_run = mlflow.register_model(f"runs:/{run_id}/model", "attrition", tags={"by": "run"})
+    by_uri = mlflow.register_model(uri, "attrition")
+    assert (by_run.version, by_uri.version) == ("1", "2")
+    for version in ("1", "2", "latest"):
+        found = mlflow.pyfunc.load_model(f"models:/attrition/{version}")
+        assert list(found.predict(ROWS)) == [0, 1, 0, 1]
+    resource = tracking.azure.resources[f"{MODELS}/attrition/versions/1"]["properties"]
+    assert resource["modelType"] == "mlflow_model"
+    assert resource["modelUri"].startswith(
+        "azureml://subscriptions/s/resourcegroups/g/workspaces/one"
+        "/datastores/workspaceartifactstore/paths/ExperimentRun/dcid."
+    )
+    container = "workspaceartifactstore-one"
+    path = resource["modelUri"].partition("/paths/")[2]
+    assert f"{container}/{path}/MLmodel" in tracking.azure.blobs
+    assert resource["tags"] == {"by": "run"}
+    assert client.get_model_version("attrition", "1").run_id == run_id
+
+
+def test_what_azure_ml_registered_mlflow_loads(client: MlflowClient, tracking: Tracking) -> None:
+    logged("origin")
+    source = _uploaded(tracking)
+    inside = {"modelType": "mlflow_model", "modelUri": source, "tags": {"from": "az"}}
+    tracking.azure.resources[f"{MODELS}/from-az"] = {"name": "from-az", "properties": {}}
+    tracking.azure.resources[f"{MODELS}/from-az/versions/7"] = {"name": "7", "properties": inside}
+    found = client.get_model_version("from-az", "7")
+    assert found.tags == {"from": "az"}
+    assert list(mlflow.pyfunc.load_model("models:/from-az/7").predict(ROWS)) == [0, 1, 0, 1]
+    names = [m.name for m in client.search_registered_models("name LIKE 'from%'")]
+    assert names == ["from-az"]
+
+
+def _uploaded(tracking: Tracking) -> str:
+    """Copy the newest logged model to where the SDK uploads, and name that place."""
+    blobs, prefix = tracking.azure.blobs, "workspaceartifactstore-one/"
+    root = next(n for n in reversed(blobs) if n.endswith("/MLmodel")).removesuffix("/MLmodel")
+    for name in [n for n in blobs if n.startswith(f"{root}/")]:
+        target = name.replace(root, "workspaceblobstore-one/LocalUpload/abc/model")
+        blobs[target] = blobs[name]
+    assert root.startswith(prefix)
+    return "azureml://datastores/workspaceblobstore/paths/LocalUpload/abc/model/"
+
+
+def test_tags_aliases_stages_and_descriptions(client: MlflowClient) -> None:
+    _, uri = logged("changes")
+    client.create_registered_model("churn", tags={"a": "1"}, description="who leaves")
+    with pytest.raises(MlflowException) as taken:
+        client.create_registered_model("churn")
+    assert taken.value.error_code == "RESOURCE_ALREADY_EXISTS"
+    for _ in range(3):
+        client.create_model_version("churn", uri, tags={"v": "x"}, description="one of three")
+    client.set_registered_model_tag("churn", "b", "2")
+    client.delete_registered_model_tag("churn", "a")
+    client.update_registered_model("churn", "who stays")
+    client.set_registered_model_alias("churn", "champion", "2")
+    model = client.get_registered_model("churn")
+    assert (model.description, model.tags, model.aliases) == (
+        "who stays",
+        {"b": "2"},
+        {"champion": "2"},
+    )
+    assert client.get_model_version_by_alias("churn", "champion").version == "2"
+    client.set_model_version_tag("churn", "2", "ok", "yes")
+    client.delete_model_version_tag("churn", "2", "v")
+    version = client.update_model_version("churn", "2", "the good one")
+    assert (version.description, version.tags, version.aliases) == (
+        "the good one",
+        {"ok": "yes"},
+        ["champion"],
+    )
+    client.transition_model_version_stage("churn", "1", "Production")
+    client.transition_model_version_stage(
+        "churn", "2", "production", archive_existing_versions=True
+    )
+    stages = {v.version: v.current_stage for v in client.search_model_versions("name='churn'")}
+    assert stages == {"1": "Archived", "2": "Production", "3": "None"}
+    latest = client.get_latest_versions("churn", ["Production", "None"])
+    assert {v.version for v in latest} == {"2", "3"}
+    client.delete_model_version("churn", "2")
+    assert client.get_registered_model("churn").aliases == {}
+    client.delete_registered_model("churn")
+    with pytest.raises(MlflowException) as gone:
+        client.get_registered_model("churn")
+    assert gone.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+
+def test_searches_page_and_order(client: MlflowClient) -> None:
+    for name in ("page-c", "page-a", "page-b"):
+        client.create_registered_model(name, tags={"set": "pages"})
+    first = client.search_registered_models("tags.set = 'pages'", 2, ["name DESC"])
+    assert [m.name for m in first] == ["page-c", "page-b"]
+    rest = client.search_registered_models("tags.set = 'pages'", 2, ["name DESC"], first.token)
+    assert [m.name for m in rest] == ["page-a"]
+    with pytest.raises(MlflowException, match="Invalid"):
+        client.search_registered_models("size > 3")
+
+
+def test_copy_makes_a_version_of_another_model(client: MlflowClient) -> None:
+    _, uri = logged("copies")
+    mlflow.register_model(uri, "dev-model")
+    copied = client.copy_model_version("models:/dev-model/1", "prod-model")
+    assert copied.version == "1"
+    assert list(mlflow.pyfunc.load_model("models:/prod-model/1").predict(ROWS)) == [0, 1, 0, 1]
+
+
+def test_a_source_elsewhere_is_refused(client: MlflowClient, tmp_path: Path) -> None:
+    client.create_registered_model("outside")
+    for source in (f"file://{tmp_path}", str(tmp_path), "s3://bucket/model"):
+        with pytest.raises(MlflowException, match="Invalid model version source"):
+            client.create_model_version("outside", source)
+    with pytest.raises(MlflowException, match="no files"):
+        client.create_model_version("outside", "runs:/nothing/model")
