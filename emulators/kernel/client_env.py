@@ -169,9 +169,8 @@ def _kept_no_proxy(text: str) -> list[str]:
     for entry in (e.strip() for e in text.split(",")):
         name = entry.lower().removeprefix("*").strip(".").partition(":")[0]
         whole = not name and entry != "" and not entry.startswith("::")
-        over = any(
-            d == name or d.endswith(f".{name}") or name.endswith(f".{d}") for d in AZURE_DOMAINS
-        )
+        # Some clients match any ending, within a label too.
+        over = name != "" and any(d.endswith(name) or name.endswith(f".{d}") for d in AZURE_DOMAINS)
         if entry and not whole and not over and entry not in (*LOOPBACK, *kept):
             kept.append(entry)
     return kept
