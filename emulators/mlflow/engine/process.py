@@ -85,6 +85,7 @@ class Server:
         if guard is not None:
             guard.cancel()
             await asyncio.gather(guard, return_exceptions=True)
+            self.socket.unlink(missing_ok=True)
         self._ready.clear()
         if self._private:
             with contextlib.suppress(OSError):

@@ -102,7 +102,7 @@ def test_a_token_is_needed(tracking: Tracking, monkeypatch: pytest.MonkeyPatch) 
     client = MlflowClient(tracking.uri())
     for token in ("", "not.a.token", tracking.ctx.tokens.issue("https://graph.microsoft.com")):
         monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", token)
-        with pytest.raises(MlflowException, match="401|uthenticat|token"):
+        with pytest.raises(MlflowException, match=r"401|uthenticat|token"):
             client.search_experiments()
 
 
