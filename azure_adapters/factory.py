@@ -1,0 +1,43 @@
+"""Connect the adapters to the target that the settings name, or only record what they would do."""
+
+from __future__ import annotations
+
+from azure_adapters.ports import Adapters
+from azure_adapters.settings import Settings
+from azure_adapters.target import Names, Target
+
+
+def names_of(settings: Settings) -> Names:
+    """Return the workspace that the settings name."""
+    return Names(settings.subscription_id, settings.resource_group, settings.workspace)
+
+
+def connect(settings: Settings) -> Adapters:
+    """Return adapters on the official SDKs; the environment decides where those connect.
+
+    Raises:
+        WrongTarget: the settings name no usable target.
+    """
+    settings.check()
+    settings.quicken()
+
+    from azure.identity import DefaultAzureCredential
+
+    from azure_adapters import machinelearning as ml
+    from azure_adapters.storage import SdkBlobs
+
+    endpoints: dict[str, str] = {}
+    if settings.storage_account:
+        endpoints["storage"] = f"https://{settings.storage_account}.blob.core.windows.net"
+    target = Target(names_of(settings), endpoints, DefaultAzureCredential())
+    client = ml.client(target)
+    return Adapters(
+        suffix=target.names.suffix,
+        data=ml.SdkDatasets(client),
+        environments=ml.SdkEnvironments(client),
+        computes=ml.SdkComputes(client),
+        jobs=ml.SdkJobs(client),
+        models=ml.SdkModels(client),
+        endpoints=ml.SdkOnlineEndpoints(client),
+        blobs=SdkBlobs(target),
+    )

@@ -1,0 +1,198 @@
+"""What a scenario may ask of the cloud: Protocols and the plain values that cross them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+Say = Callable[[str], None]  # takes a line of progress; never a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A named, versioned thing in the workspace."""
+
+    name: str
+    version: str
+    tags: Mapping[str, str]
+
+    @property
+    def reference(self) -> str:
+        """As CLI v2 YAML refers to it."""
+        return f"azureml:{self.name}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an endpoint said to one request, whatever its status."""
+
+    status: int
+    body: Any  # decoded JSON where it is JSON, else text
+    deployment: str  # which deployment answered; "" when the service does not say
+    ms: float
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 200
+
+
+class JobFailed(RuntimeError):
+    """A job ended as Failed or Canceled; the message has its name and its last words."""
+
+
+class DeploymentFailed(RuntimeError):
+    """A deployment did not become healthy; the message has the last lines of its log."""
+
+
+class Datasets(Protocol):
+    """Data assets."""
+
+    def register(self, file: Path, *, path: Path | None = None) -> Asset:
+        """Register a new version from a data YAML, with `path` in place of the YAML's own."""
+        ...
+
+    def get(self, name: str, version: str | None = None) -> Asset:
+        """Return a version, the latest when none is named.
+
+        Raises:
+            LookupError: no such asset.
+        """
+        ...
+
+
+class Environments(Protocol):
+    """Environments that jobs and deployments run in."""
+
+    def register(self, file: Path) -> Asset:
+        """Register a new version from an environment YAML."""
+        ...
+
+
+class Computes(Protocol):
+    """Compute clusters."""
+
+    def ensure(self, file: Path) -> str:
+        """Create or update the cluster of a compute YAML; return its name."""
+        ...
+
+
+class Jobs(Protocol):
+    """Training and other jobs."""
+
+    def submit(self, file: Path, inputs: Mapping[str, str | int | float]) -> str:
+        """Submit a job YAML with some of its inputs replaced; return the job's name."""
+        ...
+
+    def wait(self, job: str, say: Say) -> None:
+        """Stream the job's log to `say` until it ends.
+
+        Raises:
+            JobFailed: it did not complete.
+        """
+        ...
+
+    def children(self, job: str) -> Mapping[str, str]:
+        """Return the status of each step of a pipeline, by its display name."""
+        ...
+
+    def download(self, job: str, output: str, folder: Path) -> Path:
+        """Fetch a named output of a job that has ended; return the folder that holds its files."""
+        ...
+
+
+class Models(Protocol):
+    """The model registry of the workspace."""
+
+    def register(self, name: str, path: str, tags: Mapping[str, str]) -> Asset:
+        """Register an MLflow model from a local folder or a job's output."""
+        ...
+
+    def get(self, name: str, version: str | None = None) -> Asset:
+        """Return a version, the latest when none is named.
+
+        Raises:
+            LookupError: no such model.
+        """
+        ...
+
+    def tag(self, model: Asset, tags: Mapping[str, str]) -> Asset:
+        """Add tags to a version; those it has stay."""
+        ...
+
+
+class OnlineEndpoints(Protocol):
+    """Managed online endpoints and their deployments."""
+
+    def create(self, file: Path, name: str) -> str:
+        """Create or update the endpoint of a YAML under `name`; return its scoring URI."""
+        ...
+
+    def deploy(self, file: Path, endpoint: str, model: Asset, environment: Asset) -> str:
+        """Create or update a deployment from a YAML; return its name. Traffic is not touched.
+
+        Raises:
+            DeploymentFailed: it did not become healthy.
+        """
+        ...
+
+    def traffic(self, endpoint: str, shares: Mapping[str, int]) -> None:
+        """Set the percentage of requests that each deployment gets; 100 together, or 0."""
+        ...
+
+    def mirror(self, endpoint: str, shares: Mapping[str, int]) -> None:
+        """Copy a percentage of the requests to a deployment without traffic; {} ends it."""
+        ...
+
+    def invoke(self, endpoint: str, body: Any, deployment: str | None = None) -> Answer:
+        """Send one request, to a named deployment or by the traffic rules; never retried.
+
+        Args:
+            endpoint: its name.
+            body: JSON value.
+            deployment: the deployment to ask past the traffic rules.
+        """
+        ...
+
+    def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str:
+        """Return the last lines of a deployment's log."""
+        ...
+
+    def remove(self, endpoint: str, deployment: str) -> None:
+        """Delete one deployment; it must have no traffic."""
+        ...
+
+    def delete(self, endpoint: str) -> None:
+        """Delete an endpoint with all its deployments; one that is not there is no error."""
+        ...
+
+
+class Blobs(Protocol):
+    """Blobs of the workspace's storage account."""
+
+    def write(self, container: str, name: str, data: bytes) -> str:
+        """Store `data`, replacing what was there; return the blob's URL."""
+        ...
+
+    def fetch(self, url: str) -> bytes:
+        """Return the bytes of the blob at `url`.
+
+        Raises:
+            azure.core.exceptions.ResourceNotFoundError: no such container or blob.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """Everything that a scenario may use, connected to one target."""
+
+    suffix: str  # short and stable for one workspace: makes region-wide names unique
+    data: Datasets
+    environments: Environments
+    computes: Computes
+    jobs: Jobs
+    models: Models
+    endpoints: OnlineEndpoints
+    blobs: Blobs

@@ -1,0 +1,139 @@
+"""Which target, and its names: from the environment, `.env` and `[tool.rehearsal]`, in that order.
+
+The only module here that knows that there are two targets.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    PyprojectTomlConfigSettingsSource,
+    SettingsConfigDict,
+)
+
+# `rehearse env` always prints it, and nothing else does: the mark of a shell whose Azure is ours.
+MARK = "REHEARSAL_UPSTREAM_HTTPS_PROXY"
+# Log polls of azure-ai-ml, in seconds, read when it is imported; its own default is 2, up to 60.
+POLLING = {"AZUREML_RUN_POLLING_INTERVAL_MIN": "1", "AZUREML_RUN_POLLING_INTERVAL_MAX": "5"}
+
+
+class WrongTarget(ValueError):
+    """The settings name no usable target; the message says what to set."""
+
+
+class Settings(BaseSettings):
+    """Where scenarios run. `TARGET` is `local` or `azure`; the names are Azure's own variables."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        populate_by_name=True,
+        pyproject_toml_table_header=("tool", "rehearsal"),
+    )
+
+    target: Literal["local", "azure"] = Field(
+        "local", description="Where the SDKs connect: this machine's emulators, or Azure."
+    )
+    subscription_id: str = Field(
+        "",
+        validation_alias=AliasChoices("AZURE_SUBSCRIPTION_ID", "subscription_id"),
+        description="Subscription of the workspace.",
+    )
+    resource_group: str = Field(
+        "",
+        validation_alias=AliasChoices("AZURE_RESOURCE_GROUP", "resource_group"),
+        description="Resource group of the workspace.",
+    )
+    workspace: str = Field(
+        "",
+        validation_alias=AliasChoices("AZUREML_WORKSPACE_NAME", "workspace"),
+        description="Machine Learning workspace.",
+    )
+    storage_account: str = Field(
+        "",
+        validation_alias=AliasChoices("AZURE_STORAGE_ACCOUNT", "storage_account"),
+        description="Storage account for blobs; only scenarios that write blobs need it.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Add pyproject.toml as the last source."""
+        project = PyprojectTomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, project
+
+    @property
+    def needs_rehearsal(self) -> bool:
+        """True when the process must have been started with what `rehearse env` prints."""
+        return self.target == "local"
+
+    def check(self, environment: Mapping[str, str] | None = None) -> None:
+        """See that names are complete and that the process would reach the target they are of.
+
+        Raises:
+            WrongTarget: a name is missing, or the process is set up for the other target.
+        """
+        here = os.environ if environment is None else environment
+        if self.needs_rehearsal and MARK not in here:
+            raise WrongTarget(
+                "target local, but this process lacks the variables of `rehearse env`: "
+                "use `rehearse run`, or set them first"
+            )
+        if not self.needs_rehearsal and MARK in here:
+            raise WrongTarget(
+                "target azure, but this shell has the variables of `rehearse env`, which lead to "
+                "the emulators: use a fresh shell"
+            )
+        names = {
+            "AZURE_SUBSCRIPTION_ID": self.subscription_id,
+            "AZURE_RESOURCE_GROUP": self.resource_group,
+            "AZUREML_WORKSPACE_NAME": self.workspace,
+        }
+        if missing := [name for name, value in names.items() if not value]:
+            raise WrongTarget(
+                f"target {self.target} needs {', '.join(missing)}: in the environment, in .env, "
+                "or in [tool.rehearsal] of pyproject.toml"
+            )
+
+    def quicken(self) -> None:
+        """Have azure-ai-ml look for new log lines more often; before its import, and once."""
+        for name, value in POLLING.items():
+            os.environ.setdefault(name, value)
+
+
+def load(target: str | None = None) -> Settings:
+    """Return the settings, with `target` on top when it is given.
+
+    Raises:
+        WrongTarget: a target that is neither local nor azure.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return Settings(**({"target": target} if target else {}))  # type: ignore[arg-type]
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WrongTarget(f"{where}: {first['msg']}, got {first['input']!r}") from None
+
+
+def started_with() -> dict[str, str]:
+    """Return the environment of this process, to start another with."""
+    return dict(os.environ)
+
+
+def is_rehearsed(environment: Mapping[str, str]) -> bool:
+    """Tell whether Azure's names lead to the emulators in such an environment."""
+    return MARK in environment

@@ -1,0 +1,179 @@
+"""The `run` verb: which scenarios there are, where one runs, and how it is watched."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from azure_adapters import settings as targets
+
+if TYPE_CHECKING:
+    from azure_adapters.plan import Planned
+    from scenarios.report import Outcome
+
+# Name -> its package, and what it shows. A scenario that is not built is not here.
+SCENARIOS: Mapping[str, tuple[str, str]] = {
+    "online-endpoint": (
+        "scenarios.online_endpoint",
+        "train by pipeline, deploy blue and green, roll a bad release back",
+    ),
+}
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def run(
+    name: Annotated[str | None, typer.Argument(help="Scenario; see --list.")] = None,
+    *,
+    target: Annotated[
+        str | None, typer.Option(help="local or azure; else TARGET, .env, pyproject.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what it would make; make none.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Your own CSV: adapted or Kaggle form."),
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="Name the scenarios.")] = False,
+    state: Annotated[
+        Path | None, typer.Option(help="State folder of the emulators to run on.")
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Every line of the jobs' logs.")
+    ] = False,
+) -> None:
+    """Run a scenario from beginning to end, here or on Azure, with the same code.
+
+    Examples: rehearse run online-endpoint · rehearse run online-endpoint --target azure --plan
+    """
+    if listing:
+        _list(as_json)
+        return
+    if name is None or name not in SCENARIOS:
+        _refuse(f"no scenario {name or 'named'}; there are: {', '.join(SCENARIOS)}")
+    try:
+        settings = targets.load(target)
+        if plan:
+            _plan(name, settings, data, as_json)
+            return
+        here = targets.started_with()
+        if settings.needs_rehearsal and (state is not None or not targets.is_rehearsed(here)):
+            raise typer.Exit(_elsewhere(name, state, data, as_json=as_json, verbose=verbose))
+        settings.check()
+    except targets.WrongTarget as wrong:
+        _refuse(str(wrong))
+    outcome = _run_here(name, settings, data, as_json=as_json, verbose=verbose)
+    if as_json:
+        typer.echo(json.dumps(outcome.to_json()))
+    raise typer.Exit(0 if outcome.status == "succeeded" else 1)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb with the words after `rehearse run`; return its exit code."""
+    try:
+        app(args=arguments, prog_name="rehearse run")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+def _refuse(why: str) -> NoReturn:
+    typer.secho(why, err=True, fg="red")
+    raise typer.Exit(1)
+
+
+def _list(as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(list(SCENARIOS)))
+        return
+    for name, (_, shows) in SCENARIOS.items():
+        typer.echo(f"{name:18} {shows}")
+
+
+def _run_here(
+    name: str, settings: targets.Settings, data: Path | None, *, as_json: bool, verbose: bool
+) -> Outcome:
+    """Run in this process, whose environment leads where the settings say."""
+    from rich.console import Console
+
+    from azure_adapters.factory import connect
+    from scenarios.live import Watching, conclude
+    from scenarios.report import Report, perform
+
+    scenario = import_module(f"{SCENARIOS[name][0]}.scenario")
+    console = Console(stderr=as_json)
+
+    def work(report: Report) -> None:
+        with report.step("connect") as note:
+            adapters = connect(settings)
+            note.detail = f"workspace {settings.workspace} in {settings.resource_group}"
+        scenario.run(adapters, report, data)
+
+    with Watching(console, verbose=verbose) as watching:
+        outcome = perform(name, settings.target, work, watching)
+    conclude(console, outcome)
+    return outcome
+
+
+def _elsewhere(
+    name: str, state: Path | None, data: Path | None, *, as_json: bool, verbose: bool
+) -> int:
+    """Run in a process that has what `rehearse env` prints; return its exit code.
+
+    Those variables must be there before the SDKs are imported, so they go to a new process.
+    """
+    where = [] if state is None else ["--state", str(state)]
+    ask = [sys.executable, "-m", "emulators", "env", "--format", "json", *where]
+    said = subprocess.run(ask, capture_output=True, text=True, check=False)
+    if said.returncode:
+        _refuse((said.stderr or said.stdout).strip())
+    words = [sys.executable, "-m", "scenarios", name, "--target", "local"]
+    words += ["--data", str(data)] if data else []
+    words += ["--json"] * as_json + ["--verbose"] * verbose
+    environment = {**targets.started_with(), **json.loads(said.stdout)}
+    child = subprocess.Popen(words, env=environment)
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            continue  # the child had the same signal, and cleans up
+
+
+def _plan(name: str, settings: targets.Settings, data: Path | None, as_json: bool) -> None:
+    """Go through the scenario with adapters that touch nothing, and say what they noted."""
+    from azure_adapters.plan import Plan
+    from scenarios.report import perform
+
+    package = SCENARIOS[name][0]
+    scenario = import_module(f"{package}.scenario")
+    plan = Plan(import_module(f"{package}.rehearsed").REHEARSED)
+    adapters = plan.adapters(settings)
+    outcome = perform(name, settings.target, lambda report: scenario.run(adapters, report, data))
+    if outcome.status == "failed":
+        _refuse(str(outcome))
+    if as_json:
+        made = [planned.to_json() for planned in plan.made]
+        where = {"scenario": name, "target": settings.target, "workspace": settings.workspace}
+        typer.echo(json.dumps({**where, "plan": made}))
+        return
+    _show_plan(name, settings, plan.made)
+
+
+def _show_plan(name: str, settings: targets.Settings, made: list[Planned]) -> None:
+    place = [settings.subscription_id, settings.resource_group, settings.workspace]
+    shown = " / ".join(part or "(not set)" for part in place)
+    typer.secho(f"{name} on {settings.target} would, in {shown}:", bold=True)
+    for planned in made:
+        what = f"{planned.action} {planned.kind}"
+        typer.echo(f"  {what:26} {planned.name:28} {planned.detail}".rstrip())
+    typer.secho("Nothing was made.", dim=True)

@@ -1,0 +1,1 @@
+"""Scenario 2: a managed online endpoint, from data to a rolled-back release."""
