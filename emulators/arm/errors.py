@@ -128,10 +128,22 @@ class ResourceNotFound(NotFound):
         )
 
 
-class InvalidResourceId(BadRequest):
-    """A path that is not a resource's."""
+class NoResourcePath(NotFound):
+    """A path that is neither a resource's nor a kind's."""
 
-    code = "InvalidResourceId"
+    code = "NotFound"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"The path '{path[:256]}' is not the id of a resource or of a kind.")
+
+
+class GroupRequired(BadRequest):
+    """A resource outside every resource group."""
+
+    code = "MissingResourceGroup"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"A resource of the type {kind} must be in a resource group.")
 
 
 class InvalidResourceName(BadRequest):

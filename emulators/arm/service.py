@@ -10,22 +10,25 @@ from emulators.kernel.http import Operation, ServiceSpec
 
 
 def operations() -> list[Operation]:
-    from emulators.arm.wire import groups, metadata, subscriptions
+    from emulators.arm.wire import generic, groups, metadata, providers, subscriptions
     from emulators.kernel.catalogue import refusals
 
     return [
         *metadata.OPERATIONS,
         *subscriptions.OPERATIONS,
         *groups.OPERATIONS,
+        *providers.OPERATIONS,
+        *generic.OPERATIONS,
         *refusals("emulators.arm"),
     ]
 
 
 @asynccontextmanager
 async def lifespan(ctx: Context) -> AsyncIterator[None]:
-    from emulators.arm.engine import groups
+    from emulators.arm.engine import groups, roles
 
     groups.seed(ctx)
+    roles.seed(ctx)
     yield
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -48,14 +48,27 @@ class Resource:
     modified_by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionTags:
-    """Tags set on the subscription itself."""
-
-    name: str
-    tags: dict[str, str] = field(default_factory=dict)
-
-
 SEEDS = Table("arm_seeds", Seed, key=("name",))
 GROUPS = Table("arm_groups", Group, key=("key",))
 RESOURCES = Table("arm_resources", Resource, key=("key",))
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAssignment:
+    """A role given to a principal at a scope."""
+
+    key: str  # its id in lower case
+    id: str
+    name: str  # a GUID
+    scope: str  # as written, without a slash at its end
+    role: str  # GUID of the role definition
+    principal: str  # object id
+    principal_type: str
+    created: datetime  # UTC
+    by: str  # object id
+    condition: str | None = None
+    condition_version: str | None = None
+    description: str | None = None
+
+
+ROLE_ASSIGNMENTS = Table("arm_role_assignments", RoleAssignment, key=("key",))

@@ -69,18 +69,8 @@ class TrustedIssuer:
     keys: list[dict[str, Any]]  # JSON Web Keys, public
 
 
-@dataclass(frozen=True, slots=True)
-class ManagedIdentity:
-    """An identity that the metadata endpoints hand out tokens of."""
-
-    client_id: str  # lower case
-    principal_id: str
-    resource_id: str  # ARM id, lower case
-
-
 APPLICATIONS = Table("identity_applications", Application, key=("app_id",))
 PASSWORDS = Table("identity_passwords", Password, key=("app_id", "id"))
 CERTIFICATES = Table("identity_certificates", Certificate, key=("app_id", "thumbprint"))
 FEDERATED = Table("identity_federated", Federated, key=("app_id", "name"))
 ISSUERS = Table("identity_issuers", TrustedIssuer, key=("issuer",))
-MANAGED = Table("identity_managed", ManagedIdentity, key=("client_id",))

@@ -14,8 +14,8 @@ LOGIN_ROOTS = {"adfs", "common", "organizations", "msi"}
 LOGIN_PARTS = {
     "oauth2", "v2.0", ".well-known", "discovery", "federationmetadata", "msi", "token",
 }  # fmt: skip
-OURS_OF_LOGIN = {("metadata", "identity"), ("_emulator", "identity")}
-"""Managed-identity tokens of a virtual machine's form; what Rehearsal's identity adds."""
+OURS_OF_LOGIN = {("metadata", "identity")}
+"""Managed-identity tokens in the form of a virtual machine's metadata service."""
 NO_ACCOUNT = "unknown"
 
 

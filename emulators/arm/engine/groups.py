@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 from emulators.arm.engine import locations, tags
@@ -15,7 +14,7 @@ from emulators.arm.errors import (
     LocationRequired,
     SubscriptionNotFound,
 )
-from emulators.arm.store import GROUPS, RESOURCES, SEEDS, Group, Seed
+from emulators.arm.store import GROUPS, SEEDS, Group, Seed
 from emulators.kernel.context import Context
 
 _NAME = re.compile(r"^[\w\-.()]{0,89}[\w\-()]$")
@@ -112,21 +111,6 @@ def change(ctx: Context, name: str, given_tags: object) -> Group:
         changed = replace(found, tags=tags.checked(given_tags), modified=ctx.clock.now())
         ctx.store.put(GROUPS, changed)
         return changed
-
-
-def remove(ctx: Context, name: str) -> bool:
-    """Drop a group and the records in it; False when there was none."""
-    key = name.lower()
-    with ctx.store.transaction():
-        for resource in list(ctx.store.scan(RESOURCES)):
-            if resource.group == key:
-                ctx.store.delete(RESOURCES, resource.key)
-        return ctx.store.delete(GROUPS, key)
-
-
-def matching(ctx: Context, keep: Callable[[Group], bool]) -> list[Group]:
-    """The groups that `keep` lets pass, by name."""
-    return [group for group in all_groups(ctx) if keep(group)]
 
 
 def _insert(

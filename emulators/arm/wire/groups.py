@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.requests import Request
 
-from emulators.arm.engine import filters, groups, tags
+from emulators.arm.engine import filters, groups, records, tags
 from emulators.arm.errors import GroupNotFound
 from emulators.arm.store import Group
-from emulators.arm.wire import emptying
+from emulators.arm.wire import deletions, elsewhere
 from emulators.arm.wire.paging import paged
 from emulators.kernel import azure_http
 from emulators.kernel.context import Context
@@ -91,9 +91,9 @@ async def delete_group(request: Request) -> Reply:
     if found is None:
         raise GroupNotFound(name)
     operation = azure_http.begin(ctx, encode(ctx, found)["id"])
-    error = await emptying.empty(ctx, found)
+    error = await elsewhere.empty(ctx, found)
     if error is None:
-        groups.remove(ctx, name)
+        records.remove_group(ctx, name)
     azure_http.finish(ctx, operation.id, error)
     version = request.query_params.get("api-version", "")
     where = links_of(request).arm(
@@ -106,7 +106,7 @@ async def delete_group(request: Request) -> Reply:
 async def operation_result(request: Request) -> Reply:
     """The `Location` of a deletion: 202 while it goes on, then 200, or its error."""
     ctx, _ = _at(request)
-    return emptying.result(ctx, request.path_params["operation"])
+    return deletions.result(ctx, request.path_params["operation"])
 
 
 MANY = "/subscriptions/{subscription}/resourceGroups"

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emulators.identity.engine import resources, tenant
 from emulators.identity.errors import IdentityNotFound, UnknownResource
-from emulators.identity.store import MANAGED, ManagedIdentity
 from emulators.kernel.context import Context
 
 LIFETIME_S = 86_400  # a day, as the metadata service gives
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedIdentity:
+    """An identity that the metadata endpoints hand out tokens of; all in lower case."""
+
+    client_id: str
+    principal_id: str
+    resource_id: str  # ARM id
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +44,15 @@ def system(ctx: Context) -> ManagedIdentity:
     )
 
 
-def assign(ctx: Context, client_id: str, principal_id: str, resource_id: str) -> ManagedIdentity:
-    """Make a user-assigned identity known to the metadata endpoints."""
-    made = ManagedIdentity(client_id.lower(), principal_id.lower(), resource_id.lower())
-    ctx.store.put(MANAGED, made)
-    return made
-
-
-def find(
-    ctx: Context, *, client_id: str = "", object_id: str = "", resource_id: str = ""
-) -> ManagedIdentity:
-    """The identity a caller means; the machine's own when nothing is named.
+def choose(own: ManagedIdentity, others: Iterable[ManagedIdentity], wanted: str) -> ManagedIdentity:
+    """The identity whose client id, object id or resource id is `wanted`, in any case.
 
     Raises:
         IdentityNotFound: nothing here goes by that name.
     """
-    wanted = client_id.lower() or object_id.lower() or resource_id.lower()
-    own = system(ctx)
-    if not wanted:
-        return own
-    for one in [own, *ctx.store.scan(MANAGED)]:
-        if wanted in (one.client_id, one.principal_id, one.resource_id):
+    lower = wanted.lower()
+    for one in [own, *others]:
+        if lower in (one.client_id, one.principal_id, one.resource_id):
             return one
     raise IdentityNotFound
 

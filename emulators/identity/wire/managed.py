@@ -5,19 +5,25 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from emulators.identity.engine import managed
-from emulators.identity.engine.managed import Issued
+from emulators.identity.engine.managed import Issued, ManagedIdentity
 from emulators.identity.errors import (
     MetadataForwarded,
     MetadataParameter,
     MetadataRequired,
     WrongIdentityHeader,
 )
+from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, Reply, context_of
 from emulators.kernel.ids import same_secret
 
 METADATA_HOST = "169.254.169.254"
 APP_SERVICE = ("2019-08-01", "2017-09-01")
 MACHINE_LEARNING = "2017-09-01"
+USER_ASSIGNED = "Microsoft.ManagedIdentity/userAssignedIdentities"
+NAMES = (
+    "client_id", "clientid", "object_id", "principal_id", "mi_res_id", "msi_res_id",
+)  # fmt: skip
+"""How the endpoints' versions call the one that is wanted."""
 
 
 def _resource(request: Request) -> str:
@@ -27,15 +33,30 @@ def _resource(request: Request) -> str:
     return resource
 
 
-def _issue(request: Request) -> Issued:
+async def _issue(request: Request) -> Issued:
+    """A token of the identity that the caller names, or of the machine's own."""
     ctx, query = context_of(request), request.query_params
-    identity = managed.find(
-        ctx,
-        client_id=query.get("client_id") or query.get("clientid") or "",
-        object_id=query.get("object_id") or query.get("principal_id") or "",
-        resource_id=query.get("mi_res_id") or query.get("msi_res_id") or "",
-    )
+    wanted = next((query[name] for name in NAMES if query.get(name)), "")
+    own = managed.system(ctx)
+    identity = managed.choose(own, await _user_assigned(ctx), wanted) if wanted else own
     return managed.issue(ctx, identity, _resource(request))
+
+
+async def _user_assigned(ctx: Context) -> list[ManagedIdentity]:
+    """The identities that the resource manager knows; asked there, so that none is kept twice."""
+    path = f"/subscriptions/{ctx.secrets.subscription_id}/providers/{USER_ASSIGNED}"
+    async with ctx.peers.client() as http:
+        answer = await http.get(f"https://management.azure.com{path}?api-version=2023-01-31")
+    if answer.status_code != 200:
+        return []
+    return [
+        ManagedIdentity(
+            str(one["properties"]["clientId"]).lower(),
+            str(one["properties"]["principalId"]).lower(),
+            str(one["id"]).lower(),
+        )
+        for one in answer.json()["value"]
+    ]
 
 
 async def app_service(request: Request) -> Reply:
@@ -47,7 +68,7 @@ async def app_service(request: Request) -> Reply:
     given = request.headers.get(header, "")
     if not same_secret(given, context_of(request).secrets.token("msi")):
         raise WrongIdentityHeader
-    issued = _issue(request)
+    issued = await _issue(request)
     body = {
         "access_token": issued.token,
         "client_id": issued.client_id,
@@ -69,7 +90,7 @@ async def metadata(request: Request) -> Reply:
         raise MetadataForwarded
     if not request.query_params.get("api-version"):
         raise MetadataParameter("api-version")
-    issued = _issue(request)
+    issued = await _issue(request)
     lifetime = str(issued.expires_on - issued.not_before)
     body = {
         "access_token": issued.token,

@@ -1,11 +1,7 @@
-"""Empty a resource group: each resource is deleted where it is served, over the wire."""
+"""The end of a group's deletion, as its `Location` tells it."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
-from emulators.arm.store import Group
 from emulators.kernel import azure_http
 from emulators.kernel.azure_http import LONG_RUNNING
 from emulators.kernel.context import Context
@@ -17,12 +13,6 @@ class DeletionFailed(ServiceError):
     """The deletion of a group ended badly."""
 
     status = 409
-
-
-async def empty(ctx: Context, group: Group) -> dict[str, Any] | None:
-    """Delete everything that other emulators hold in the group; the error, if one resists."""
-    await asyncio.sleep(0)
-    return None
 
 
 def result(ctx: Context, operation_id: str) -> Reply:
