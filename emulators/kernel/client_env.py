@@ -55,6 +55,8 @@ def variables(facts: ClientFacts, inherited: Mapping[str, str]) -> dict[str, str
         f"/subscriptions/{facts.subscription_id}/resourceGroups/{facts.resource_group}"
         f"/providers/Microsoft.MachineLearningServices/workspaces/{facts.workspace}"
     )
+    # v1.0 is the plain address: with azureml-mlflow installed, v2.0 is answered in its terms.
+    tracking = f"https://{facts.region}.api.azureml.ms/mlflow/v1.0{workspace}"
     return {
         **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), proxy),
         "NO_PROXY": no_proxy,
@@ -73,7 +75,7 @@ def variables(facts: ClientFacts, inherited: Mapping[str, str]) -> dict[str, str
         "AZUREML_WORKSPACE_NAME": facts.workspace,
         "AZURE_STORAGE_ACCOUNT": facts.storage_account,
         "AZURE_STORAGE_CONNECTION_STRING": connection,
-        "MLFLOW_TRACKING_URI": f"https://{facts.region}.api.azureml.ms/mlflow/v2.0{workspace}",
+        "MLFLOW_TRACKING_URI": tracking,
         "MLFLOW_TRACKING_TOKEN": facts.mlflow_token,
     }
 

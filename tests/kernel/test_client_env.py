@@ -50,7 +50,7 @@ def test_what_the_issue_names_is_there() -> None:
         assert found[name], name
     assert found["NO_PROXY"] == "localhost,127.0.0.1,::1"
     assert "AWS_CA_BUNDLE" not in found
-    assert found["MLFLOW_TRACKING_URI"].startswith("https://eastus.api.azureml.ms/mlflow/v2.0/sub")
+    assert found["MLFLOW_TRACKING_URI"].startswith("https://eastus.api.azureml.ms/mlflow/v1.0/sub")
 
 
 entries = st.one_of(
