@@ -24,6 +24,7 @@ from emulators.kernel.tls import Authority, open_authority
 from emulators.kernel.upstream import Upstream
 
 FLUSH_EVERY_S = 0.5
+LEFT_OUT_OF_CHILDREN = ("REHEARSAL_", "PYTHON", "VIRTUAL_ENV", "AZURE_", "MLFLOW_")
 METADATA_HOST = "169.254.169.254"
 """The one host that Azure serves over plain http: the instance metadata service."""
 
@@ -83,6 +84,7 @@ async def serve(settings: Settings, names: Sequence[str] = ()) -> AsyncIterator[
         app.environment = lambda inherited: client_environment(
             ctx, opened.ports, authority, inherited
         )
+        ctx.peers.environment = lambda: _child_environment(ctx, app, opened.ports)
         for spec in specs:
             if spec.lifespan is not None:
                 await stack.enter_async_context(spec.lifespan(ctx))
@@ -99,6 +101,27 @@ def _authority(state: Path) -> Authority:
     authority = open_authority(state / "tls")
     authority.write_bundles(client_environment_of_process())
     return authority
+
+
+def _child_environment(ctx: Context, app: App, ports: Ports) -> dict[str, str]:
+    """This process's environment, with the user's code led home by a managed identity.
+
+    The service principal's secret stays out: in Azure, too, a job has an identity, not a secret.
+    """
+    own = {
+        name: value
+        for name, value in client_environment_of_process().items()
+        if not name.startswith(LEFT_OUT_OF_CHILDREN)
+    }
+    led = app.environment(own)
+    for name in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_STORAGE_CONNECTION_STRING"):
+        led.pop(name, None)
+    return {
+        **own,
+        **led,
+        "IDENTITY_ENDPOINT": f"https://localhost:{ports.explicit}/msi/token",
+        "IDENTITY_HEADER": ctx.secrets.token("msi"),
+    }
 
 
 def _emulated(app: App) -> Callable[[str], Emulated | None]:

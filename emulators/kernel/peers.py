@@ -30,6 +30,8 @@ class Peers:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         self._transport: Callable[[], httpx.AsyncBaseTransport] | None = None
+        self.environment: Callable[[], dict[str, str]] = dict
+        """What a process of the user's code gets, so that its own calls come home."""
 
     def attach(self, transport: Callable[[], httpx.AsyncBaseTransport]) -> None:
         """Say how the hosts are reached: in this process, or through a front door elsewhere."""

@@ -1,0 +1,193 @@
+"""A job's code and inputs brought to this machine, its outputs sent to their datastores."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from emulators.kernel.context import Context
+from emulators.machinelearning.engine import assets, places, workspaces
+from emulators.machinelearning.engine.jobs import folders
+from emulators.machinelearning.engine.jobs.placeholders import fill
+from emulators.machinelearning.engine.jobs.specs import FILE_TYPES, CommandSpec, Input, Output
+from emulators.machinelearning.engine.storage_access import DatastorePath, download, upload
+from emulators.machinelearning.engine.uris import AssetUri, HttpsUri, parse_uri
+from emulators.machinelearning.errors import InvalidJob, InvalidUri, PathNotFound
+from emulators.machinelearning.store.jobs import Job
+from emulators.machinelearning.store.workspaces import Workspace
+
+FETCH_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An output: where the code writes it, and where it goes from there."""
+
+    output: Output
+    local: Path
+    uri: str  # azureml:// long form, what others refer to
+    where: DatastorePath
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What the placeholders of a command become."""
+
+    inputs: dict[str, str | None]  # literal, local path or URI; None: optional and absent
+    outputs: dict[str, str]  # local path, or URI where the mode is direct
+
+
+class Fetcher:
+    """Brings data here once for all jobs below the same root, however many ask at once."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._locks: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def inputs(self, ws: Workspace, job: Job, spec: CommandSpec) -> dict[str, str | None]:
+        """The value of every input: text, a local path, or a URI for mode direct.
+
+        Raises:
+            InvalidJob: data that is not there; the message names the input.
+            ServiceError: a reference that cannot be followed.
+        """
+        names = list(spec.inputs)
+        values = await asyncio.gather(
+            *(self._input(ws, job, name, spec.inputs[name]) for name in names)
+        )
+        absent: dict[str, str | None] = dict.fromkeys(spec.optional)
+        return {**absent, **dict(zip(names, values, strict=True))}
+
+    async def _input(self, ws: Workspace, job: Job, name: str, given: Input) -> str:
+        if given.literal:
+            return given.value
+        if given.mode == "direct":
+            return await places.canonical(self._ctx, ws, given.value)
+        try:
+            return str(await self._fetch(ws, job, given.value))
+        except PathNotFound as missing:
+            raise InvalidJob(f"Input '{name}': {missing.message}") from missing
+
+    async def _fetch(self, ws: Workspace, job: Job, reference: str) -> Path:
+        found = places.located(self._ctx, ws, reference)
+        url = found.url if isinstance(found, HttpsUri) else None
+        where = None if url else await places.resolve(self._ctx, ws, found)
+        key = url or (where.url if where else "")
+        folder = folders.cache_of(self._ctx, job) / hashlib.sha256(key.encode()).hexdigest()[:16]
+        target = folder / (PurePosixPath(key.rstrip("/")).name or "data")
+        async with self._locks[folder]:
+            if not target.exists():
+                if where is not None:
+                    await _whole(self._ctx, where, target)
+                else:
+                    await asyncio.to_thread(_fetch_web, key, target)
+        return target
+
+    def prime(self, job: Job, placed: Placed) -> None:
+        """Let later steps read an output where it was written instead of fetching it again."""
+        key = placed.where.url
+        folder = folders.cache_of(self._ctx, job) / hashlib.sha256(key.encode()).hexdigest()[:16]
+        target = folder / (PurePosixPath(key.rstrip("/")).name or "data")
+        if placed.output.uri is None and placed.local.exists() and not target.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(placed.local.resolve())
+
+    async def code(self, ws: Workspace, job: Job, reference: str | None) -> Path | None:
+        """Make the working directory: a fresh copy of the code below its `codeUri`, or empty.
+
+        Returns:
+            The folder whose imports a warm runner may have made already; None without code.
+
+        Raises:
+            ServiceError: the code does not exist or cannot be read.
+        """
+        work = folders.of_job(self._ctx, job).work
+        if not reference:
+            work.mkdir(parents=True, exist_ok=True)
+            return None
+        version = assets.resolve_id(self._ctx, ws, reference, "codes")
+        uri = parse_uri(reference)
+        home = workspaces.of_asset(self._ctx, ws, uri) if isinstance(uri, AssetUri) else ws
+        kept = folders.code_cache(self._ctx, ws.guid) / f"{version.name}-{version.version}"
+        async with self._locks[kept]:
+            if not kept.exists():
+                where = await places.resolve(self._ctx, home, version.properties["codeUri"])
+                await _whole(self._ctx, where, kept)
+        await asyncio.to_thread(shutil.copytree, kept, work, dirs_exist_ok=True)
+        return kept
+
+
+async def _whole(ctx: Context, where: DatastorePath, target: Path) -> None:
+    """Download all or nothing: what is at `target` is complete."""
+    partial = target.with_name(target.name + ".incomplete")
+    if partial.is_dir():
+        shutil.rmtree(partial)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    await download(ctx, where, partial)
+    partial.replace(target)
+
+
+def _fetch_web(url: str, target: Path) -> None:
+    import urllib.request
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".incomplete")
+    if not url.lower().startswith(("http://", "https://")):
+        raise InvalidUri(url)
+    try:
+        with (
+            urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_S) as answer,
+            partial.open("wb") as file,
+        ):
+            shutil.copyfileobj(answer, file)
+    except OSError as failed:
+        raise PathNotFound(f"Could not fetch '{url}': {failed}.") from failed
+    partial.replace(target)
+
+
+async def place_outputs(
+    ctx: Context, ws: Workspace, job: Job, spec: CommandSpec
+) -> dict[str, Placed]:
+    """Where each output is written and where it goes; local folders are made.
+
+    Raises:
+        ServiceError: a path that cannot be followed.
+    """
+    placed = {}
+    for name, output in spec.outputs.items():
+        folders.check_name(name)
+        default = str(places.default_output_uri(ctx, ws, job.name, name))
+        uri = fill(output.uri, _output_words(job, name, default).get) if output.uri else default
+        is_file = output.kind in FILE_TYPES
+        where = await places.resolve(ctx, ws, uri.rstrip("/") if is_file else uri)
+        local = folders.of_job(ctx, job).outputs / name
+        if is_file:
+            local = local / (PurePosixPath(where.path).name or name)
+            local.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            local.mkdir(parents=True, exist_ok=True)
+        placed[name] = Placed(output, local, places.long_uri(ctx, ws, where), where)
+    return placed
+
+
+def _output_words(job: Job, name: str, default: str) -> dict[str, str]:
+    datastore = default.split("/paths/", 1)[0].removeprefix("azureml://datastores/")
+    return {"default_datastore": datastore, "name": job.name, "output_name": name}
+
+
+async def send_outputs(ctx: Context, placed: dict[str, Placed]) -> list[str]:
+    """Upload every output that was written; sentences about those that were not."""
+    notes = []
+    for name, one in placed.items():
+        if one.output.mode == "direct":
+            continue
+        empty = not one.local.exists() or (one.local.is_dir() and not any(one.local.iterdir()))
+        if empty:
+            notes.append(f"Output '{name}' was not written.")
+        else:
+            await upload(ctx, one.local, one.where)
+    return notes
