@@ -62,3 +62,22 @@ class PathNotFound(NotFound):
     """A storage path that holds nothing."""
 
     code = "UserError"
+
+
+class InvalidJob(ValidationError):
+    """A job that cannot be run as it is written."""
+
+
+class JobNotFound(NotFound):
+    """No run of that name in the workspace; run history's code and wording."""
+
+    code = "UserError"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Run {name} was not found in this workspace.", target="runId")
+
+
+class JobExists(Conflict):
+    """A job's name is taken by another job; only its words may be changed."""
+
+    code = "UserError"

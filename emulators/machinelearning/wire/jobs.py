@@ -127,6 +127,6 @@ OPERATIONS = [
     Operation("Jobs_List", "GET", f"{WS}/jobs", list_jobs, host=ARM_HOST),
     Operation("Jobs_Cancel", "POST", f"{WS}/jobs/{{name}}/cancel", cancel_job, host=ARM_HOST),
     Operation(
-        "Jobs_CancelResult", "GET", f"{WS}/jobs/{{name}}/cancelResult", cancel_result, host=ARM
+        "Jobs_CancelResult", "GET", f"{WS}/jobs/{{name}}/cancelResult", cancel_result, host=ARM_HOST
     ),
 ]
