@@ -299,7 +299,11 @@ class _Exchange:
         await response(self.scope, self.request.receive, self.send)
 
     async def _drop(self) -> None:
-        """Cut the connection: a body shorter than announced, which no client takes for whole."""
+        """Cut the connection; without a front door, a body shorter than announced."""
+        cut = self.scope.get("state", {}).get("cut")
+        if cut is not None:
+            cut()
+            return
         await self.send(
             {"type": "http.response.start", "status": 502, "headers": [(b"content-length", b"1")]}
         )

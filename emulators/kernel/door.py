@@ -55,7 +55,6 @@ class FrontDoor:
         route: says for a host, lower case without port, who answers.
         upstream: the proxies that tunnelled hosts go through.
         note: told of refusals and tunnels, for the ledger: `note(kind, **fields)`.
-        remote: also take clients that are not on loopback (the door of a container).
     """
 
     authority: Authority
@@ -63,12 +62,11 @@ class FrontDoor:
     upstream: Upstream = field(default_factory=Upstream)
     limits: Limits = field(default_factory=Limits)
     note: Callable[..., None] = _silent
-    remote: bool = False
 
     async def start(
         self, app: Any, *, host: str = "127.0.0.1", proxy_port: int = 0, explicit_port: int = 0
     ) -> OpenDoor:
-        """Listen; port 0 takes a free one.
+        """Listen on `host`, loopback outside containers; port 0 takes a free one.
 
         Raises:
             PortTaken: somebody else listens there.
@@ -130,15 +128,11 @@ class OpenDoor:
         """Who answers this request."""
         return judge(self.door.route(head.host), head)
 
-    def accept(self, transport: asyncio.BaseTransport, wait_s: float) -> Connection | None:
-        """Count a new client in; None when it may not come in."""
+    def accept(self, transport: asyncio.BaseTransport, wait_s: float) -> Connection:
+        """Count a new client in, which has `wait_s` seconds for its first words."""
         connection = Connection(
             cast(asyncio.Transport, transport), Waiting(self.loop.time() + wait_s)
         )
-        peer = transport.get_extra_info("peername")
-        if not self.door.remote and not (peer and is_loopback(str(peer[0]))):
-            connection.transport.abort()
-            return None
         self.connections.add(connection)
         return connection
 

@@ -90,11 +90,10 @@ class TlsProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         door = self._door
         connection = door.accept(transport, door.limits.handshake_s)
-        if connection is not None:
-            connection.transport.pause_reading()
-            state = {"door": "explicit", "host": None}
-            served = Served(door.site, door.connections, connection, state)
-            door.spawn(door.serve_tls(connection, served, None, self._early))
+        connection.transport.pause_reading()
+        state = {"door": "explicit", "host": None}
+        served = Served(door.site, door.connections, connection, state)
+        door.spawn(door.serve_tls(connection, served, None, self._early))
 
     def data_received(self, data: bytes) -> None:
         self._early += data

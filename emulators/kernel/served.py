@@ -51,7 +51,8 @@ class Site:
 class Served(HttpToolsProtocol):
     """Speaks HTTP for one connection, as `state["host"]` where the client asked the proxy for one.
 
-    `state` is what every request's scope carries: `door` ("proxy" or "explicit") and `host`.
+    `state` is what every request's scope carries: `door` ("proxy" or "explicit") and `host`; and
+    `cut`, with which the app ends the connection without an answer.
 
     It may be handed bytes before `connection_made`: TLS delivers what came with the last message
     of the handshake at once. They wait.
@@ -64,7 +65,7 @@ class Served(HttpToolsProtocol):
         connection: Connection,
         state: dict[str, Any],
     ) -> None:
-        super().__init__(site.config, site.state, state)
+        super().__init__(site.config, site.state, {**state, "cut": self.cut})
         self.access_log = False
         self._limits = site.limits
         self._connections = connections
@@ -110,6 +111,12 @@ class Served(HttpToolsProtocol):
             if self._head_bytes > self._limits.head_bytes and not self.transport.is_closing():
                 self.transport.write(_TOO_LONG)
                 self.transport.close()
+
+    def cut(self) -> None:
+        """Break the connection, whatever is still unsent: a fault that was asked for."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+        self.transport.abort()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

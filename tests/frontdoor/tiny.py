@@ -24,7 +24,7 @@ CHUNK = bytes(64 * 1024)
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Say back what came; `/zeros/N` sends N bytes, `/hang` never answers."""
+    """Say back what came; `/zeros/N` sends N bytes, `/hang` never answers, `/cut` cuts."""
     digest, size = hashlib.sha256(), 0
     more = True
     while more:
@@ -37,6 +37,9 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         more = message.get("more_body", False)
     if scope["path"] == "/hang":
         await asyncio.sleep(3600)
+    if scope["path"] == "/cut":
+        scope["state"]["cut"]()
+        return
     if scope["path"].startswith("/zeros/"):
         await _zeros(int(scope["path"].rpartition("/")[2]), send)
         return

@@ -10,9 +10,12 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from emulators.kernel.connections import Limits
 from emulators.kernel.door import FrontDoor, PortTaken, router
@@ -134,6 +137,36 @@ def test_tls_bytes_sent_ahead_of_our_answer_are_not_lost(door: Door) -> None:
         sock.sendall(outgoing.read())
         incoming.write(read_all(sock))
     assert b'"path": "/early"' in tls.read(65536) + tls.read(65536)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cuts=st.lists(st.integers(1, 700), max_size=4))
+def test_any_cut_of_the_first_bytes_is_understood(door: Door, cuts: list[int]) -> None:
+    """CONNECT and the ClientHello, in segments cut anywhere."""
+    context = ssl.create_default_context(cafile=str(door.authority.ca_file))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="management.azure.com")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    stream = b"CONNECT management.azure.com:443 HTTP/1.1\r\n\r\n" + outgoing.read()
+    with dial(door.ports.proxy) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for first, last in pairwise([0, *sorted(cuts), len(stream)]):
+            sock.sendall(stream[first:last])
+            time.sleep(0.001)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += sock.recv(65536)
+        incoming.write(answer.partition(b"\r\n\r\n")[2])
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                incoming.write(sock.recv(65536))
+    assert tls.version() == "TLSv1.3"
 
 
 def test_an_azure_host_that_is_not_emulated_explains_itself(door: Door) -> None:
@@ -322,6 +355,16 @@ def test_an_answer_that_takes_long_is_waited_for(door: Door) -> None:
         sock.sendall(b"GET /hang HTTP/1.1\r\n\r\n")
         with pytest.raises(TimeoutError):
             sock.recv(1)
+
+
+def test_a_fault_can_cut_the_connection(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        secure(door, "management.azure.com") as sock,
+        contextlib.suppress(ConnectionError, OSError),
+    ):
+        sock.sendall(b"GET /cut HTTP/1.1\r\n\r\n")
+        assert sock.recv(100) == b""
+    assert "returned without" not in caplog.text
 
 
 def test_a_client_that_does_not_trust_us_is_forgotten(door: Door) -> None:
