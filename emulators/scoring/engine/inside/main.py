@@ -112,7 +112,7 @@ def boot(options: argparse.Namespace) -> Any:
     if options.mlflow_model:
         from . import nocode
 
-        loaded = _load(lambda: nocode.load(options.mlflow_model), settings)
+        loaded = _load(lambda: nocode.load(options.mlflow_model, options.onnx), settings)
     else:
         loaded = _load(lambda: script.load(settings.app_root, settings.entry_script), settings)
     _init(loaded, settings)
@@ -120,7 +120,7 @@ def boot(options: argparse.Namespace) -> Any:
     logger.info("Scoring timeout is set to %s", settings.scoring_timeout_ms)
     logger.info("Worker with pid %s ready for serving traffic", os.getpid())
     if options.mlflow_model:
-        return nocode.served(options, settings, loaded, server)
+        return nocode.served(loaded, server)
     return ScriptServer(server)
 
 

@@ -1,24 +1,93 @@
-"""Which way a model without a script is served."""
+"""Which way a model without a script is served: converted to ONNX, or as MLflow loads it."""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+import logging
+import traceback
+from types import ModuleType
+from typing import Any, List
 
-from . import pyfunc
-from .script import Script
+from . import inputs, pyfunc
+from .frames_batch import FrameBatch
+from .merging import MergingServer
+from .onnx_model import OnnxModel
+from .script import Script, ScriptRaised
+from .table import Rows
+
+logger = logging.getLogger("azmlinfsrv.nocode")
 
 
-def load(folder: str) -> Script:
-    """Load an MLflow model's folder.
+class ConvertedScript(Script):
+    """The exact way, taken only by requests that are not ordinary: loaded when one comes."""
+
+    def __init__(self, folder: str, model: OnnxModel) -> None:
+        self.module = ModuleType("mlflow_score_script")
+        self.module.__file__ = folder
+        self._init = lambda: None
+        self._folder = folder
+        self._exact: Any = None
+        self.wants_headers = self.raw = False
+        self.decorated = True
+        self.model = model
+        self.schemas = model.plan["schemas"]
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        self.parse = inputs.fields(
+            [
+                inspect.Parameter("input_data", kind),
+                inspect.Parameter("params", kind, default=None),
+            ]
+        )
+        self.run = self._run_exactly
+
+    def _run_exactly(self, input_data: Any, params: Any = None) -> Any:
+        if self._exact is None:
+            logger.info(
+                "Loading %s for a request that the converted model is not for", self._folder
+            )
+            self._exact = pyfunc.load(self._folder)
+        return self._exact.run(input_data=input_data, params=params)
+
+
+class OnnxBatch:
+    """Merges ordinary tables."""
+
+    def __init__(self, model: OnnxModel) -> None:
+        self._model = model
+
+    def part(self, request: Any) -> Rows:
+        """Read the rows of one request."""
+        return self._model.table.read(request.body)
+
+    def run(self, parts: List[Rows]) -> List[Any]:
+        """Score them all."""
+        return self._model.run(parts)
+
+
+def load(folder: str, onnx: str) -> Script:
+    """Load an MLflow model's folder, or the ONNX folder that was made of it.
 
     Raises:
         ScriptRaised: it cannot be loaded here.
     """
-    return pyfunc.load(folder)
+    if not onnx:
+        return pyfunc.load(folder)
+    try:
+        return ConvertedScript(folder, OnnxModel(onnx))
+    except Exception as error:
+        raise ScriptRaised(f"The converted model in {onnx} cannot be loaded") from error
 
 
-def served(options: Any, settings: Any, loaded: Script, server: Any) -> Any:
+def served(loaded: Script, server: Any) -> Any:
     """Choose the loop that answers requests."""
     from .main import ScriptServer
 
-    return ScriptServer(server)
+    if isinstance(loaded, ConvertedScript):
+        return MergingServer(server, OnnxBatch(loaded.model))
+    try:
+        batch = FrameBatch.of(loaded.module)
+    except Exception:
+        logger.info("Rows are not merged: %s", traceback.format_exc().strip().splitlines()[-1])
+        return ScriptServer(server)
+    logger.info("Rows of waiting requests are scored together")
+    return MergingServer(server, batch)

@@ -55,6 +55,7 @@ def _made(folder: str) -> Tuple[ModuleType, Any]:
     module.init = lambda: None  # type: ignore[attr-defined]
     module.run = decorated  # type: ignore[attr-defined]
     module.model = model  # type: ignore[attr-defined]
+    module.input_type = given  # type: ignore[attr-defined]
     return module, decorated
 
 

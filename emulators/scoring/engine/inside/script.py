@@ -67,6 +67,7 @@ class Script:
             wanted = 'an argument other than "request_headers"'
             wanted = wanted if self.wants_headers else "an argument for input data"
             raise ScriptError(f"run() needs to accept {wanted}.")
+        self.schemas: Any = None
         self.raw = _raw_requested()
         self.decorated = is_decorated(run)
         self.parse = self._parser(others)

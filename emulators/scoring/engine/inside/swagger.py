@@ -85,8 +85,12 @@ class Swagger:
     def _made(self, version: str, aliases: List[str], script: Script) -> Optional[Any]:
         given: Any = {"type": "object", "example": {}}
         returned: Any = given
-        schemas: Any = sys.modules.get("inference_schema.schema_util")
-        if schemas is not None:
+        if script.schemas is not None:
+            if not set(aliases) & set(script.schemas["versions"]):
+                return None
+            given, returned = script.schemas["input"], script.schemas["output"]
+        schemas: Any = script.schemas is None and sys.modules.get("inference_schema.schema_util")
+        if schemas:
             if not set(aliases) & set(schemas.get_supported_versions(script.run)):
                 return None
             if is_decorated(script.run):

@@ -1,0 +1,115 @@
+"""Rows of the requests that wait, scored in one call; never longer waiting to make it so."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from typing import Any, List, NamedTuple, Optional
+
+from . import answer, logs
+from .channel import Channel, frames
+from .request import Request
+from .routes import RUN_RAISED, Ids, Server
+from .table import Unusual
+
+logger = logging.getLogger("azmlinfsrv")
+ROWS = 512  # of one call
+WINDOW = 256
+
+
+class Waiting(NamedTuple):
+    """One request whose rows can be scored with others'."""
+
+    id: int
+    request: Request
+    ids: Ids
+    part: Any  # has `size`
+    began: float
+
+
+class MergingServer:
+    """Takes all that has arrived, merges what can be merged, answers the rest one by one.
+
+    `batch.part(request)` reads a request's rows or raises Unusual; `batch.run(parts)` gives one
+    answer for each part.
+    """
+
+    window = WINDOW
+    merges = True
+
+    def __init__(self, server: Server, batch: Any) -> None:
+        self._server, self._batch = server, batch
+
+    def serve(self, channel: Channel) -> None:
+        """Answer until the pool goes away."""
+        while True:
+            received = channel.receive()
+            if received is None:
+                break
+            self._answer(channel, received)
+            if channel.idle():
+                logs.requests.flush()
+        logs.requests.flush()
+
+    def _answer(self, channel: Channel, received: List[Any]) -> None:
+        waiting: List[Waiting] = []
+        rows = 0
+        while received:
+            for frame in received:
+                one = self._read(frame)
+                if one is None:
+                    reply = self._server.handle(frame.head, frame.body)
+                    channel.reply(frame.id, reply.status, reply.head, reply.body)
+                    continue
+                if waiting and rows + one.part.size > ROWS:
+                    self._score(channel, waiting)
+                    waiting, rows = [], 0
+                waiting.append(one)
+                rows += one.part.size
+            received = channel.more() if rows < ROWS else []
+        if waiting:
+            self._score(channel, waiting)
+
+    def _read(self, frame: Any) -> Optional[Waiting]:
+        began = time.perf_counter()
+        request = Request(frame.head, frame.body)
+        if request.method != "POST" or request.path != "/score" or not request.is_json:
+            return None
+        try:
+            part = self._batch.part(request)
+        except Unusual:
+            return None
+        ids = Ids(request.headers)
+        return None if ids.refused is not None else Waiting(frame.id, request, ids, part, began)
+
+    def _score(self, channel: Channel, waiting: List[Waiting]) -> None:
+        began = time.perf_counter()
+        try:
+            outputs = self._batch.run([one.part for one in waiting])
+        except Exception:
+            if len(waiting) > 1:  # whose rows they were: each gets its own answer
+                for one in waiting:
+                    self._score(channel, [one])
+                return
+            logger.error("Encountered Exception: %s", traceback.format_exc())
+            self._send(channel, waiting, [answer.error(500, RUN_RAISED, run_failed=True)], 0)
+            return
+        elapsed_ms = (time.perf_counter() - began) * 1000
+        self._send(channel, waiting, outputs, elapsed_ms)
+
+    def _send(
+        self, channel: Channel, waiting: List[Waiting], outputs: List[Any], elapsed_ms: float
+    ) -> None:
+        sent = []
+        for at, one in enumerate(waiting):
+            output, one.request.logged = outputs[at], True
+            if isinstance(output, answer.Response):
+                reply = self._server.finish(one.request, one.ids, output)
+            else:
+                reply = self._server.scored(one.request, one.ids, output, elapsed_ms)
+            self._server.log(one.request, reply, one.began)
+            sent.append(
+                frames.encode(frames.RESPONSE, one.id, reply.status, reply.head, reply.body)
+            )
+        channel.send(b"".join(sent))

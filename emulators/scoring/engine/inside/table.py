@@ -1,0 +1,143 @@
+"""Ordinary tables straight from JSON to columns, with neither pandas nor MLflow.
+
+Only what certainly means the same on the exact path is read here: known columns, each value of the
+column's own JSON type. Everything else (strings for numbers, missing columns, params, indexes that
+do not fit) is `Unusual` and goes the exact way, whatever that answers.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+
+_loads: Callable[[bytes], Any]
+try:
+    from orjson import loads as _loads
+except ImportError:
+    _loads = json.loads
+
+NUMBERS = {int, float}
+WHOLE_LIMIT = 1 << 24  # beyond it a float32 does not hold every whole number
+
+
+class Unusual(Exception):
+    """Not a table this module reads."""
+
+
+class Column(NamedTuple):
+    """One column of the model's signature, and what the converted model was proven to take."""
+
+    name: str
+    kind: str  # "float", "int" or "text"
+    missing: bool  # null gives the same answer as on the exact path
+    empty: bool  # so does "" (it is what null becomes in a converted text column)
+    known: Any  # the only texts that do, or None for all
+
+
+class Rows(NamedTuple):
+    """One request's rows, by column in the order of the signature."""
+
+    size: int
+    columns: List[List[Any]]
+
+
+class Table:
+    """Reads the rows of `input_data` for one signature."""
+
+    def __init__(self, columns: List[Dict[str, Any]]) -> None:
+        self.columns = [
+            Column(c["name"], c["kind"], c["missing"], c["empty"], c["known"] and set(c["known"]))
+            for c in columns
+        ]
+        self._names = [column.name for column in self.columns]
+        self._readers = [_reader(column) for column in self.columns]
+
+    def read(self, body: bytes) -> Rows:
+        """Read a request's body.
+
+        Raises:
+            Unusual: it is not ordinary.
+        """
+        try:
+            content = _loads(body)
+        except ValueError:
+            raise Unusual("no JSON that every reader agrees on") from None
+        if type(content) is not dict or content.get("params") or "input_data" not in content:
+            raise Unusual("params, or no input_data")
+        return self.rows(content["input_data"])
+
+    def rows(self, data: Any) -> Rows:
+        """Read the value of input_data.
+
+        Raises:
+            Unusual: it is not ordinary.
+        """
+        if type(data) is not dict or not data.keys() <= {"columns", "index", "data"}:
+            raise Unusual("not a table in split orientation")
+        names, cells = data.get("columns"), data.get("data")
+        if type(names) is not list or type(cells) is not list or not cells:
+            raise Unusual("no columns or no data")
+        if "index" in data and (
+            type(data["index"]) is not list or len(data["index"]) != len(cells)
+        ):
+            raise Unusual("an index that does not fit")
+        width = len(names)
+        for row in cells:
+            if type(row) is not list or len(row) != width:
+                raise Unusual("rows of different width")
+        by_name = self._arranged(names, cells)
+        return Rows(len(cells), [read(by_name[i]) for i, read in enumerate(self._readers)])
+
+    def _arranged(self, names: List[Any], cells: List[Any]) -> List[Tuple[Any, ...]]:
+        columns = list(zip(*cells))  # noqa: B905 - widths were checked; 3.8 has no `strict`
+        if names == self._names:
+            return columns
+        places = {name: at for at, name in enumerate(names) if type(name) is str}
+        if len(places) != len(names):
+            raise Unusual("columns named twice, or not by strings")
+        try:
+            return [columns[places[name]] for name in self._names]
+        except KeyError:
+            raise Unusual("a column is missing") from None
+
+
+def _reader(column: Column) -> Callable[[Tuple[Any, ...]], List[Any]]:
+    return _text_reader(column) if column.kind == "text" else _number_reader(column)
+
+
+def _number_reader(column: Column) -> Callable[[Tuple[Any, ...]], List[Any]]:
+    allowed = {int} if column.kind == "int" else NUMBERS
+    with_null = allowed | {type(None)}
+    missing = column.missing and column.kind == "float"
+    nan = float("nan")
+
+    def read(values: Tuple[Any, ...]) -> List[Any]:
+        kinds = set(map(type, values))
+        if not kinds <= allowed:
+            if not (missing and kinds <= with_null):
+                raise Unusual(f"column {column.name}")
+            values = tuple(nan if value is None else value for value in values)
+        if int in kinds and any(
+            type(value) is int and not -WHOLE_LIMIT <= value <= WHOLE_LIMIT for value in values
+        ):
+            raise Unusual(f"a large whole number in column {column.name}")
+        return list(values)
+
+    return read
+
+
+def _text_reader(column: Column) -> Callable[[Tuple[Any, ...]], List[Any]]:
+    known, missing = column.known, column.missing
+    allowed = {str, type(None)} if missing else {str}
+
+    def read(values: Tuple[Any, ...]) -> List[Any]:
+        kinds = set(map(type, values))
+        if not kinds <= allowed or (not column.empty and "" in values):
+            raise Unusual(f"column {column.name}")
+        if known is not None and not known.issuperset(v for v in values if v is not None):
+            raise Unusual(f"an unknown value in column {column.name}")
+        if missing:
+            return ["" if value is None else value for value in values]
+        return list(values)
+
+    return read
