@@ -266,8 +266,8 @@ def change_container(
             base,
             archived=bool(given.get("isArchived", base.archived)),
             description=given.get("description", base.description),
-            tags=given.get("tags") or base.tags,
-            properties=given.get("properties") or base.properties,
+            tags=base.tags if given.get("tags") is None else given["tags"],
+            properties=base.properties if given.get("properties") is None else given["properties"],
             modified=now,
         )
         ctx.store.put(CONTAINERS, new)

@@ -8,7 +8,7 @@ from typing import Any
 
 from emulators.kernel.context import Context
 from emulators.kernel.errors import Unsupported
-from emulators.machinelearning.engine import names
+from emulators.machinelearning.engine import accounts, names
 from emulators.machinelearning.errors import AssetNotFound, UserError, ValidationError
 from emulators.machinelearning.store.workspaces import CHILDREN, Child, Workspace
 
@@ -132,3 +132,21 @@ def delete(ctx: Context, ws: Workspace, name: str) -> bool:
         raise UserError("The default datastore cannot be deleted.", target=name)
     ctx.secrets.forget(secret_name(ws, name))
     return ctx.store.delete(CHILDREN, ws.guid, KIND, name.lower())
+
+
+async def secrets_of(ctx: Context, ws: Workspace, name: str) -> dict[str, str]:
+    """The secret of a datastore as the wire has it: the one given, or its account's own key.
+
+    Raises:
+        AssetNotFound: no such datastore.
+        UserError: it has no credentials.
+        StorageFailed: the account's key cannot be had.
+    """
+    store = get(ctx, ws, name)
+    kind = store.properties["credentials"]["credentialsType"]
+    if kind == "None":
+        raise UserError(f"The datastore {name} has no credentials.", target=name)
+    kept = ctx.secrets.values.get(secret_name(ws, name))
+    if kept is None and kind == "AccountKey":
+        kept = await accounts.key_of(ctx, accounts.id_for(ws, store.properties))
+    return {"secretsType": kind, SECRET_FIELDS[kind]: kept or ""}

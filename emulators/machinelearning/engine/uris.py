@@ -157,7 +157,7 @@ _RUN = re.compile(r"runs:/+([^/?#]+)(?:/(.*))?\Z", re.IGNORECASE | re.DOTALL)
 _SHORT = re.compile(r"([^/:@?#]+)(?::([^/:@?#]+)|@([^/:@?#]+))?\Z")
 _STORAGE_HOST = re.compile(r"([a-z0-9]{3,24})\.(?:blob|dfs)\.core\.[a-z0-9.-]+\Z", re.IGNORECASE)
 _STORAGE_SEGMENT = re.compile(r"([a-z0-9]{3,24})\.(?:blob|dfs)\.[a-z0-9.-]+\Z", re.IGNORECASE)
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def parse_uri(text: str) -> Uri:
@@ -275,7 +275,7 @@ def _web(text: str) -> Uri | None:
         return None
     path = unquote(parts.path.lstrip("/"))
     account = ""
-    if host in _LOOPBACK:
+    if host in LOOPBACK:
         # The explicit door names the account first; a client that drops it means its own.
         first, _, rest = path.partition("/")
         named = _STORAGE_SEGMENT.match(first)

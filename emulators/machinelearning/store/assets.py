@@ -68,7 +68,21 @@ class JobOutput:
     kind: str = "uri_folder"
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A container handed out for a version whose files are on their way."""
+
+    workspace: str  # guid
+    kind: str
+    key: str  # name in lower case
+    version: str
+    id: str
+    account: str
+    container: str
+
+
 CONTAINERS = Table("ml_asset_containers", AssetContainer, key=("owner", "kind", "key"))
 VERSIONS = Table("ml_asset_versions", AssetVersion, key=("owner", "kind", "key", "version"))
 CODE_HASHES = Table("ml_code_hashes", CodeHash, key=("workspace", "digest"))
 JOB_OUTPUTS = Table("ml_job_outputs", JobOutput, key=("workspace", "job", "output"))
+UPLOADS = Table("ml_uploads", Upload, key=("workspace", "kind", "key", "version"))
