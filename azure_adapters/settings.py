@@ -38,25 +38,25 @@ class Settings(BaseSettings):
     )
 
     target: Literal["local", "azure"] = Field(
-        "local", description="Where the SDKs connect: this machine's emulators, or Azure."
+        default="local", description="Where the SDKs connect: this machine's emulators, or Azure."
     )
     subscription_id: str = Field(
-        "",
+        default="",
         validation_alias=AliasChoices("AZURE_SUBSCRIPTION_ID", "subscription_id"),
         description="Subscription of the workspace.",
     )
     resource_group: str = Field(
-        "",
+        default="",
         validation_alias=AliasChoices("AZURE_RESOURCE_GROUP", "resource_group"),
         description="Resource group of the workspace.",
     )
     workspace: str = Field(
-        "",
+        default="",
         validation_alias=AliasChoices("AZUREML_WORKSPACE_NAME", "workspace"),
         description="Machine Learning workspace.",
     )
     storage_account: str = Field(
-        "",
+        default="",
         validation_alias=AliasChoices("AZURE_STORAGE_ACCOUNT", "storage_account"),
         description="Storage account for blobs; only scenarios that write blobs need it.",
     )
