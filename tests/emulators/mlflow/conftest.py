@@ -14,8 +14,12 @@ import pytest
 import uvicorn
 
 from emulators.kernel.app import App
+from emulators.kernel.client_env import client_environment
 from emulators.kernel.clock import RealClock
 from emulators.kernel.context import Context
+from emulators.kernel.door import Emulated, FrontDoor, router
+from emulators.kernel.tls import open_authority
+from emulators.kernel.upstream import Upstream
 from emulators.mlflow.engine.process import Server, server_of
 from emulators.mlflow.service import SPEC
 from tests.emulators.mlflow.fakes import WORKSPACE, FakeAzure
@@ -29,6 +33,7 @@ class Tracking:
     ctx: Context
     azure: FakeAzure
     origin: str = ""
+    door: dict[str, str] = field(default_factory=dict)  # variables that lead a client here
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     @property
@@ -45,6 +50,25 @@ class Tracking:
         """The tracking URI of a workspace."""
         path = WORKSPACE.format(sub="s", rg="g", workspace=workspace)
         return f"{self.origin}/mlflow/{api}{path}"
+
+    def begin(self, body: dict[str, Any]) -> str:
+        """Begin a job's run as Azure ML does; its experiment id."""
+        return str(self.own("create", body)["run"]["info"]["experiment_id"])
+
+    def own(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        """One of the calls that only emulators make, in workspace `one`."""
+
+        async def ask() -> dict[str, Any]:
+            path = self.uri().partition("/mlflow/")[2]
+            url = f"https://eastus.api.azureml.ms/mlflow/{path}/api/2.0/rehearsal/runs/{verb}"
+            async with self.ctx.peers.client() as http:
+                answer = await http.post(url, json=body)
+            assert answer.status_code == 200, answer.text
+            found: dict[str, Any] = answer.json()
+            return found
+
+        found: dict[str, Any] = self.run(ask())
+        return found
 
     def run(self, work: Any) -> Any:
         """Run a coroutine on the service's own loop."""
@@ -70,6 +94,20 @@ class _Http(uvicorn.Server):
         return int(self.servers[0].sockets[0].getsockname()[1])
 
 
+async def _door(stack: AsyncExitStack, ctx: Context, app: App) -> dict[str, str]:
+    """Azure's own host names, for clients that insist on them."""
+    authority = open_authority(ctx.state / "tls")
+    authority.write_bundles({})
+
+    def emulated(host: str) -> Emulated | None:
+        return Emulated() if app.services_of(host) else None
+
+    door = FrontDoor(authority, router(emulated, off=True), Upstream.from_environment({}))
+    opened = await door.start(app)
+    stack.push_async_callback(opened.stop)
+    return client_environment(ctx, opened.ports, authority, {})
+
+
 @pytest.fixture(scope="session")
 def mlflow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the migrated template is kept between servers of a session."""
@@ -89,6 +127,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory, mlflow_cache: Path) -> It
         async with AsyncExitStack() as stack:
             assert SPEC.lifespan is not None
             await stack.enter_async_context(SPEC.lifespan(ctx))
+            running.door = await _door(stack, ctx, app)
             http = _Http(app)
             task = asyncio.create_task(http.serve())
             await http.listening.wait()

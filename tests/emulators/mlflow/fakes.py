@@ -39,7 +39,6 @@ class FakeAzure:
                 ("*.blob.core.windows.net",),
                 self._storage,
                 dialect="storage",
-                audiences=audience,
             ),
         ]
 
@@ -49,6 +48,9 @@ class FakeAzure:
         return [
             Operation("Workspaces_Get", "GET", WORKSPACE, self._workspace),
             Operation("Datastores_Get", "GET", f"{WORKSPACE}/datastores/{{name}}", self._datastore),
+            Operation(
+                "ListSecrets", "POST", f"{WORKSPACE}/datastores/{{name}}/listSecrets", self._secrets
+            ),
             Operation("Models_List", "GET", f"{WORKSPACE}/models", self._list),
             Operation("Versions_List", "GET", f"{model}/versions", self._list),
             *(Operation(f"Models_{m}", m, model, self._one) for m in ("GET", "PUT", "DELETE")),
@@ -65,6 +67,9 @@ class FakeAzure:
         name = request.path_params["workspace"]
         inside = {"accountName": "acct", "containerName": f"{request.path_params['name']}-{name}"}
         return Reply(200, {"properties": inside})
+
+    async def _secrets(self, request: Request) -> Reply:
+        return Reply(200, {"secretsType": "AccountKey", "key": "c2VjcmV0"})
 
     async def _list(self, request: Request) -> Reply:
         prefix = request.scope["azure_path"].rstrip("/") + "/"
@@ -142,8 +147,18 @@ class FakeAzure:
         found = self.blobs.get(f"{at['container']}/{at['blob']}")
         if found is None:
             raise NotFound("no such blob")
-        etag = hashlib.sha256(found).hexdigest()[:8]
-        return Reply(200, found, {"content-length": str(len(found)), "etag": etag})
+        etag = f'"{hashlib.sha256(found).hexdigest()[:8]}"'
+        asked = request.headers.get("x-ms-range") or request.headers.get("range")
+        headers = {"etag": etag, "x-ms-blob-type": "BlockBlob"}
+        if asked and found:
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            part = found[int(first) : int(last or len(found)) + 1]
+            end = int(first) + len(part) - 1
+            headers["content-range"] = f"bytes {first}-{end}/{len(found)}"
+            return Reply(206, part, headers)
+        if asked:
+            return Reply(416, "", {"x-ms-error-code": "InvalidRange"})
+        return Reply(200, found, {**headers, "content-length": str(len(found))})
 
     def _list_blobs(self, container: str, query: dict[str, str]) -> Reply:
         prefix, flat = query["prefix"], "delimiter" not in query

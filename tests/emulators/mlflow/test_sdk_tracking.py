@@ -113,12 +113,14 @@ def test_a_workspace_that_is_not_there(client: MlflowClient, tracking: Tracking)
 
 
 def test_a_job_s_run_has_the_job_s_name(client: MlflowClient, tracking: Tracking) -> None:
-    made = _begin(tracking, {"run_id": "calm_pen_1", "experiment_name": "jobs", "tags": {"a": "b"}})
+    made = tracking.own(
+        "create", {"run_id": "calm_pen_1", "experiment_name": "jobs", "tags": {"a": "b"}}
+    )
     assert made["run"]["info"]["run_id"] == "calm_pen_1"
-    again = _begin(tracking, {"run_id": "calm_pen_1", "experiment_name": "jobs"})
+    again = tracking.own("create", {"run_id": "calm_pen_1", "experiment_name": "jobs"})
     assert again["run"]["info"] == made["run"]["info"]
-    _begin(
-        tracking,
+    tracking.own(
+        "create",
         {"run_id": "calm_pen_1_0", "experiment_name": "jobs", "parent_run_id": "calm_pen_1"},
     )
     mlflow.set_experiment("jobs")
@@ -131,7 +133,7 @@ def test_a_job_s_run_has_the_job_s_name(client: MlflowClient, tracking: Tracking
     assert child.data.tags["mlflow.parentRunId"] == "calm_pen_1"
     assert child.info.status == "RUNNING"
     body = {"run_id": "calm_pen_1_0", "status": "FAILED", "end_time": 1_800_000_000_000}
-    tracking.run(_system(tracking, "end", body))
+    tracking.own("end", body)
     assert client.get_run("calm_pen_1_0").info.status == "FAILED"
     assert client.get_run("calm_pen_1_0").info.end_time == 1_800_000_000_000
 
@@ -147,17 +149,3 @@ def test_only_azure_ml_chooses_a_run_s_id(client: MlflowClient, tracking: Tracki
             timeout=30,
         )
         assert refused.status_code in (403, 404)
-
-
-def _begin(tracking: Tracking, body: dict[str, object]) -> dict[str, dict[str, dict[str, str]]]:
-    found: dict[str, dict[str, dict[str, str]]] = tracking.run(_system(tracking, "create", body))
-    return found
-
-
-async def _system(tracking: Tracking, verb: str, body: dict[str, object]) -> object:
-    path = tracking.uri().partition("/mlflow/")[2]
-    url = f"https://eastus.api.azureml.ms/mlflow/{path}/api/2.0/rehearsal/runs/{verb}"
-    async with tracking.ctx.peers.client() as http:
-        answer = await http.post(url, json=body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
