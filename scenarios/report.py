@@ -129,8 +129,11 @@ class Report:
 
 
 def told(why: BaseException) -> str:
-    """Say an exception in words: its message, else its type."""
-    return str(why).strip() or type(why).__name__
+    """Say an exception in words: its message, else its type.
+
+    azure-core says an error's code and message twice; once is enough.
+    """
+    return str(why).partition("\nCode: ")[0].strip() or type(why).__name__
 
 
 def perform(
