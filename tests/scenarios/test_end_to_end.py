@@ -18,9 +18,9 @@ from tests.scenarios.test_online_endpoint import STEPS
 
 def run(rehearsal: Rehearsal, *words: str) -> tuple[int, dict[str, Any], str]:
     """Run the scenario as a user does; its exit code, its JSON and what it showed."""
+    verb = [sys.executable, "-m", "emulators", "run", "online-endpoint", "--json"]
     ended = subprocess.run(
-        [sys.executable, "-m", "emulators", "run", "online-endpoint", "--json"]
-        + ["--state", str(rehearsal.state), *words],
+        [*verb, "--state", str(rehearsal.state), *words],
         capture_output=True,
         text=True,
         check=False,
