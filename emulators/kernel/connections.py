@@ -13,7 +13,7 @@ SWEEP_S = 1.0
 class Limits:
     """What one client may cost before it is let go. Seconds, bytes, counts."""
 
-    connections: int = 8192
+    connections: int = 4096
     head_s: float = 15.0  # from the first byte expected to the end of a request's head
     handshake_s: float = 15.0
     keep_alive_s: float = 75.0

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from emulators.kernel.azure_domains import is_azure
 from emulators.kernel.connections import Connection, Connections, Limits, Waiting
-from emulators.kernel.entrance import ProxyProtocol, TlsProtocol, judge
+from emulators.kernel.entrance import ProxyProtocol, judge, tls_protocol
 from emulators.kernel.proxy import Head
 from emulators.kernel.served import Served, Site
 from emulators.kernel.tls import EXPLICIT_NAMES, Authority
@@ -98,13 +98,13 @@ class OpenDoor:
     async def listen(self, host: str, proxy_port: int, explicit_port: int) -> None:
         """Open both ports."""
         proxy = await self._listen(lambda: ProxyProtocol(self), host, proxy_port)
-        explicit = await self._listen(lambda: TlsProtocol(self), host, explicit_port)
+        explicit = await self._listen(lambda: tls_protocol(self), host, explicit_port)
         self.ports = Ports(proxy, explicit)
         if self.upstream.is_door(proxy):
             self.upstream = Upstream()  # a shell set up for an earlier run of ours named it
         if host == "127.0.0.1":  # `localhost` is ::1 first for many clients
             with suppress(OSError):
-                await self._listen(lambda: TlsProtocol(self), "::1", explicit)
+                await self._listen(lambda: tls_protocol(self), "::1", explicit)
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Stop listening, let requests in progress end, then let go of the rest."""
@@ -149,15 +149,13 @@ class OpenDoor:
 
         Args:
             host: whose certificate to show; None follows the client's SNI.
-            early: what the client sent ahead of our answer, the start of its handshake; may grow
-                until this runs.
+            early: the start of the client's handshake, already read; may grow until this runs.
         """
         raw = connection.transport
         connection.phase = Waiting(self.loop.time() + self.limits.handshake_s)
-        if early:
-            # start_tls sets its protocol and schedules connection_made now, in this order;
-            # two turns of the loop later it can be fed, before the socket is read again.
-            self.loop.call_soon(self.loop.call_soon, _feed, raw, bytes(early))
+        # start_tls sets its protocol and schedules connection_made now, in this order; two turns
+        # of the loop later it can be fed, before the socket is read again.
+        self.loop.call_soon(self.loop.call_soon, _feed, raw, bytes(early))
         try:
             context = self.door.authority.context(host) if host else self.explicit_context
             transport = await self.loop.start_tls(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from emulators.kernel.azure_domains import is_azure
@@ -71,32 +72,65 @@ class ProxyProtocol(asyncio.Protocol):
         # A refusal is read inside TLS, where every client shows it; for a host that is not Azure's
         # no certificate of ours is accepted, so that one is told outright.
         if head.connect and (isinstance(verdict, Emulated) or is_azure(head.host)):
+            hello = Hello(door, connection, _served(door, head.host, verdict), head.host)
+            connection.phase = Waiting(door.loop.time() + door.limits.handshake_s)
+            connection.transport.set_protocol(hello)
             connection.transport.write(ESTABLISHED)
-            served = _served(door, connection, head.host, verdict)
-            door.spawn(door.serve_tls(connection, served, head.host, rest))
+            if rest:
+                hello.data_received(rest)
+            else:
+                connection.transport.resume_reading()
         elif isinstance(verdict, Refused):
             say_goodbye(door, connection, plain_answer(verdict, head.host))
         else:
             _serve_plain(door, connection, head, rest)
 
 
-class TlsProtocol(asyncio.Protocol):
-    """A client of the https door: shakes hands at once."""
+class Hello(asyncio.Protocol):
+    """Waits for the first bytes of a handshake: only then is a connection worth TLS's memory.
 
-    def __init__(self, door: OpenDoor) -> None:
-        self._door = door
-        self._early = bytearray()  # uvloop reads on, whatever connection_made asked for
+    Args:
+        make: what speaks HTTP once hands are shaken.
+        host: whose certificate to show; None follows the client's SNI.
+    """
+
+    def __init__(
+        self,
+        door: OpenDoor,
+        connection: Connection | None,
+        make: Callable[[Connection], Served],
+        host: str | None,
+    ) -> None:
+        self._door, self._connection = door, connection
+        self._make, self._host = make, host
+        self._early: bytearray | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        door = self._door
-        connection = door.accept(transport, door.limits.handshake_s)
-        connection.transport.pause_reading()
-        state = {"door": "explicit", "host": None}
-        served = Served(door.site, door.connections, connection, state)
-        door.spawn(door.serve_tls(connection, served, None, self._early))
+        self._connection = self._door.accept(transport, self._door.limits.handshake_s)
 
-    def data_received(self, data: bytes) -> None:
-        self._early += data
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._connection is not None:
+            self._door.connections.drop(self._connection)
+
+    def data_received(self, data: bytes | bytearray) -> None:
+        connection = self._connection
+        assert connection is not None
+        if self._early is not None:
+            self._early += data
+            return
+        self._early = bytearray(data)
+        connection.transport.pause_reading()
+        served = self._make(connection)
+        self._door.spawn(self._door.serve_tls(connection, served, self._host, self._early))
+
+
+def tls_protocol(door: OpenDoor) -> Hello:
+    """The first protocol of a client of the https door."""
+
+    def make(connection: Connection) -> Served:
+        return Served(door.site, door.connections, connection, {"door": "explicit", "host": None})
+
+    return Hello(door, None, make, None)
 
 
 class _Farewell(asyncio.Protocol):
@@ -137,16 +171,16 @@ def judge(route: Verdict, head: Head) -> Verdict:
     return https_required(head.host) if is_azure(head.host) else route
 
 
-def _served(door: OpenDoor, connection: Connection, host: str, verdict: Verdict) -> Served:
+def _served(door: OpenDoor, host: str, verdict: Verdict) -> Callable[[Connection], Served]:
     state: dict[str, object] = {"door": "proxy", "host": host}
     site = door.site
     if isinstance(verdict, Refused):
         site, state["refused"] = door.refusals, verdict
-    return Served(site, door.connections, connection, state)
+    return lambda connection: Served(site, door.connections, connection, state)
 
 
 def _serve_plain(door: OpenDoor, connection: Connection, head: Head, rest: bytearray) -> None:
-    served = _served(door, connection, head.host, Emulated())
+    served = _served(door, head.host, Emulated())(connection)
     connection.transport.set_protocol(served)
     served.connection_made(connection.transport)
     served.data_received(head.origin_form() + bytes(rest))
