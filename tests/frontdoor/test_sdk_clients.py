@@ -93,6 +93,30 @@ def test_curl_does_not_trust_us_beyond_azure(environment: dict[str, str], door: 
     assert "permitted subtree violation" in done.stderr
 
 
+@pytest.mark.skipif(not shutil.which("wget"), reason="wget is not installed")
+def test_wget_trusts_us_by_another_tls_library(environment: dict[str, str]) -> None:
+    """Debian's wget is built on GnuTLS, which reads name constraints by itself."""
+    command = ["wget", "-qO-", "--tries=1", "--timeout=20"]
+    command += [f"--ca-certificate={environment['SSL_CERT_FILE']}"]
+    done = subprocess.run(
+        [*command, "https://management.azure.com/from/wget"],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["path"] == "/from/wget"
+
+
+@pytest.mark.skipif(not shutil.which("javac"), reason="the Java compiler is not installed")
+def test_java_trusts_us(door: Door) -> None:
+    """Java checks certificate paths by itself; other names are refused by it, too."""
+    command = ["java", str(HERE / "JavaClient.java"), str(door.authority.ca_file)]
+    done = subprocess.run(
+        [*command, str(door.ports.proxy)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["path"] == "/from/java"
+
+
 @pytest.fixture(scope="module")
 def node(environment: dict[str, str]) -> dict[str, Any]:
     packages = ["@azure/identity@4", "@azure/storage-blob@12", "https-proxy-agent@7"]
