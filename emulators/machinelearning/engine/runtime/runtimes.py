@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from emulators.machinelearning.engine.runtime.commands import PythonCommand, python_command
 from emulators.machinelearning.engine.runtime.definition import (
     Definition,
     Kind,
@@ -13,6 +16,7 @@ from emulators.machinelearning.engine.runtime.definition import (
     Progress,
 )
 from emulators.machinelearning.engine.runtime.environments import Environments
+from emulators.machinelearning.engine.runtime.imports import third_party
 from emulators.machinelearning.engine.runtime.launch import Launch, Limits, Outcome, Running
 from emulators.machinelearning.engine.runtime.problems import BuildFailed, EnvironmentRefused
 from emulators.machinelearning.engine.runtime.process import (
@@ -20,6 +24,7 @@ from emulators.machinelearning.engine.runtime.process import (
     NotStarted,
     start_cold,
 )
+from emulators.machinelearning.engine.runtime.warm import WarmRunners
 
 __all__ = [
     "BuildFailed",
@@ -92,10 +97,10 @@ class Runtimes:
             relax: take the nearest that fits where Python or a pin cannot be had.
             allow_download: uv may fetch a Python that this machine lacks.
         """
-        self._run = run_dir
         self._runtime: Kind = runtime
-        self._cold = cold
+        self.cold = cold
         self._environments = Environments(cache_dir, relax=relax, allow_download=allow_download)
+        self.warm_runners = WarmRunners(run_dir)
         self._running: set[LeashedProcess] = set()
 
     async def prepare(self, definition: Definition, progress: Progress = _silent) -> Prepared:
@@ -130,15 +135,65 @@ class Runtimes:
             NotStarted: the machine cannot start another process.
         """
         env = environment(prepared, launch)
-        process = await start_cold(launch, env)
+        process = await self._start_warm(prepared, launch, env, warm_imports_from)
+        if process is None:
+            process = await start_cold(launch, env)
         self._running.add(process)
         process.on_end(self._running.discard)
         return process
 
+    async def _start_warm(
+        self, prepared: Prepared, launch: Launch, env: dict[str, str], folder: Path | None
+    ) -> LeashedProcess | None:
+        """Fork it from a warm runner; None when it is to be started cold."""
+        if self.cold or folder is None:
+            return None
+        line = launch.command if isinstance(launch.command, str) else tuple(launch.command)
+        command = python_command(line, prepared.python)
+        if command is None or not _is_there(launch.cwd, command):
+            return None
+        modules = await asyncio.to_thread(third_party, folder)
+        if not modules:
+            return None
+        try:
+            return await self.warm_runners.start(prepared, launch, command, env, modules)
+        except NotStarted:
+            return None
+
+    async def warm(self, prepared: Prepared, env: Mapping[str, str], folder: Path) -> bool:
+        """Have a warm runner ready for the code in `folder` before it is needed.
+
+        Args:
+            prepared: its environment.
+            env: the variables that its launches will have; those of one job only do not matter.
+            folder: the code.
+
+        Returns:
+            Whether there is one now.
+        """
+        modules = await asyncio.to_thread(third_party, folder)
+        if self.cold or not modules:
+            return False
+        launch = Launch("python", folder, env, folder)
+        try:
+            await self.warm_runners.ready(prepared, environment(prepared, launch), modules)
+        except NotStarted:
+            return False
+        return True
+
+    def processes(self) -> list[tuple[str, int]]:
+        """Return name and process id of everything that was started and still runs."""
+        jobs = [("job process", process.pid) for process in self._running]
+        return jobs + [("warm runner", pid) for pid in self.warm_runners.processes()]
+
     async def close(self) -> None:
         """End everything that was started, at once."""
-        for process in tuple(self._running):
-            await process.cancel(grace=0)
+        await asyncio.gather(*(process.cancel(grace=0) for process in self._running))
+        await self.warm_runners.close()
+
+
+def _is_there(cwd: Path, command: PythonCommand) -> bool:
+    return command.script is None or (cwd / command.script).is_file()
 
 
 def environment(prepared: Prepared, launch: Launch) -> dict[str, str]:

@@ -12,19 +12,17 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any, Callable, Iterator, NoReturn
+from typing import Any, Iterator, NoReturn
 
 GRACE = 3.0  # seconds between TERM and KILL
 LINGER = 0.5  # seconds that processes left behind may take to end by themselves
 POLL = 0.2  # seconds between two looks at the memory
 CHUNK = 1 << 16
-_SET_PDEATHSIG = 1
+SET_PDEATHSIG = 1
 _SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _LINUX = sys.platform.startswith("linux")
 _libc: Any = ctypes.CDLL(None) if _LINUX else None
-
-Body = Callable[["dict[str, Any]"], None]
 
 
 def prctl(option: int, value: int) -> None:
@@ -55,12 +53,11 @@ def tell(connection: socket.socket, **event: Any) -> None:
         connection.sendall(json.dumps(event).encode() + b"\n")
 
 
-def start(request: dict[str, Any], body: Body, ours: list[int]) -> int:
-    """Fork a session of its own that logs to the request's file and goes on with `body`.
+def start(request: dict[str, Any], ours: list[int]) -> int:
+    """Fork a session of its own that logs to the request's file; returns 0 in it, like fork.
 
     Args:
         request: what to start.
-        body: called in the new process; it never returns here.
         ours: descriptors that the new process must not keep.
     """
     parent = os.getpid()
@@ -74,13 +71,12 @@ def start(request: dict[str, Any], body: Body, ours: list[int]) -> int:
     except OSError as problem:
         os.write(2, ("%s\n" % problem).encode())
         os._exit(126)
-    body(request)
-    os._exit(127)
+    return 0
 
 
 def _become(request: dict[str, Any], parent: int) -> None:
     os.setsid()
-    prctl(_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(125)
     signal.set_wakeup_fd(-1)
@@ -303,8 +299,12 @@ class Leash:
         )
 
 
-def lead(connection: socket.socket, request: dict[str, Any], body: Body) -> None:
-    """Start `body` as a job of its own and stay with it until all of it has ended."""
+def lead(connection: socket.socket, request: dict[str, Any]) -> bool:
+    """Start a session of its own and stay with it until all of it has ended.
+
+    Returns:
+        True in the new process, which goes on from here; False in the leash, at the end.
+    """
     wake, ring = os.pipe()
     for end in (wake, ring):
         os.set_blocking(end, False)
@@ -312,16 +312,21 @@ def lead(connection: socket.socket, request: dict[str, Any], body: Body) -> None
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
-    child = start(request, body, [connection.fileno(), wake, ring])
+    child = start(request, [connection.fileno(), wake, ring])
+    if not child:
+        return True
     tell(connection, event="started", pid=child)
     Leash(connection, child, request).run(wake)
+    return False
 
 
 def main() -> None:
     """Serve one request on the socket that was inherited as the descriptor in argv[1]."""
-    with socket.socket(fileno=int(sys.argv[1])) as connection:
-        os.set_inheritable(connection.fileno(), False)
-        lead(connection, receive(connection), execute)
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    os.set_inheritable(connection.fileno(), False)
+    request = receive(connection)
+    if lead(connection, request):
+        execute(request)
 
 
 if __name__ == "__main__":
