@@ -10,13 +10,11 @@ from emulators.kernel.http import ServiceSpec
 GROUP = "rehearsal.emulators"
 """Entry-point group by which another distribution adds an emulator."""
 
-BUILT_IN = {
+BUILT_IN: dict[str, str] = {
     "identity": "emulators.identity.service:SPEC",
     "arm": "emulators.arm.service:SPEC",
     "storage": "emulators.storage.service:SPEC",
-    "machinelearning": "emulators.machinelearning.service:SPEC",
-    "mlflow": "emulators.mlflow.service:SPEC",
-    "inference": "emulators.machinelearning.service:INFERENCE",
+    "storage-management": "emulators.storage.service:MANAGEMENT",
 }
 
 

@@ -1,0 +1,1 @@
+"""Azure Storage: the Blob service, the DFS calls that SDKs make, and its accounts."""

@@ -1,0 +1,1 @@
+"""What the Storage operations mean, and how bytes are kept."""

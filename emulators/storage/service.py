@@ -1,0 +1,81 @@
+"""What storage answers for: the Blob hosts of every account, and the accounts themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+from starlette.types import ASGIApp
+
+from emulators.kernel.context import Context
+from emulators.kernel.http import Operation, ServiceSpec
+
+BLOB = "*.blob.core.windows.net"
+
+
+def _app(ctx: Context) -> ASGIApp:
+    from emulators.storage.wire.app import BlobApp
+
+    return BlobApp(ctx)
+
+
+def _operations() -> list[Operation]:
+    """The Blob operations as documentation names them; the app dispatches by itself."""
+    from emulators.storage.wire.app import described
+
+    return described()
+
+
+def _management() -> list[Operation]:
+    from emulators.storage.wire import management
+
+    return management.OPERATIONS
+
+
+@asynccontextmanager
+async def _lifespan(ctx: Context) -> AsyncGenerator[None]:
+    from emulators.storage.engine import accounts
+    from emulators.storage.engine.vault import close_vault, vault_of
+
+    vault_of(ctx)
+    accounts.seed(ctx)
+    cleaning = asyncio.create_task(_clean(ctx))
+    try:
+        yield
+    finally:
+        cleaning.cancel()
+        with suppress(asyncio.CancelledError):
+            await cleaning
+        close_vault(ctx)
+
+
+async def _clean(ctx: Context) -> None:
+    """Remove the blobs of deleted containers, a few at a time."""
+    from emulators.storage.engine import containers
+    from emulators.storage.engine.vault import vault_of
+
+    vault = vault_of(ctx)
+    while True:
+        for container in containers.doomed(vault):
+            for _ in containers.purge(vault, container):
+                await asyncio.sleep(0)
+        await ctx.clock.sleep(30)
+
+
+SPEC = ServiceSpec(
+    name="storage",
+    hosts=(BLOB,),
+    operations=_operations,
+    dialect="storage",
+    lifespan=_lifespan,
+    app=_app,
+)
+
+MANAGEMENT = ServiceSpec(
+    name="storage-management",
+    hosts=("management.azure.com",),
+    operations=_management,
+    audiences=("https://management.azure.com", "https://management.core.windows.net"),
+    newest_api="2025-06-01",
+)

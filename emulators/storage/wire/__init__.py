@@ -1,0 +1,1 @@
+"""Storage requests to values and answers back."""

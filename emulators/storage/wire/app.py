@@ -1,0 +1,236 @@
+"""The Blob service as an ASGI app: address, caller, operation, answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+from functools import cache
+
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from emulators.kernel.context import Context
+from emulators.kernel.errors import ServiceError, Unsupported
+from emulators.kernel.http import Call, Operation, Reply, call_of
+from emulators.kernel.public_data import read_through
+from emulators.storage import errors
+from emulators.storage.engine import access, accounts, naming
+from emulators.storage.engine.vault import Vault, vault_of
+from emulators.storage.wire import ask as asking
+from emulators.storage.wire.ask import Ask
+from emulators.storage.wire.bodies import Download
+from emulators.storage.wire.routes import Route, query_of
+
+SERVER = "Windows-Azure-Blob/1.0 Rehearsal"
+
+
+@cache
+def routes() -> dict[tuple[str, str, str], Route]:
+    """Every operation that is served."""
+    from emulators.storage.wire import account, blobs, containers, leasing, reading
+
+    served = [
+        *account.ROUTES,
+        *containers.ROUTES,
+        *leasing.ROUTES,
+        *blobs.ROUTES,
+        *reading.ROUTES,
+    ]
+    made: dict[tuple[str, str, str], Route] = {}
+    for route in served:
+        key = (route.level, route.method, route.query)
+        assert key not in made, f"{key} is routed twice"
+        made[key] = route
+    return made
+
+
+class UnknownAccount(Exception):
+    """An account that this state folder does not hold."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class BlobApp:
+    """Answers every request to an account's Blob host."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._vault: Vault = vault_of(ctx)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        call = call_of(request)
+        version = request.headers.get("x-ms-version") or asking.NEWEST
+        try:
+            reply = await self._answer(request, call)
+        except errors.NotModified as same:
+            reply = Reply(304, headers={"x-ms-error-code": same.code, **same.headers})
+        except ServiceError as error:
+            error.headers.setdefault("x-ms-version", version)
+            error.headers.setdefault("Server", SERVER)
+            raise
+        await _send(reply, request, call, version, send)
+
+    async def _answer(self, request: Request, call: Call) -> Reply:
+        try:
+            ask = self._ask(request)
+        except UnknownAccount as unknown:
+            if unknown.name in QUIET_ACCOUNTS:
+                raise errors.ResourceNotFound from None
+            call.operation = "PublicData"
+            return await read_through(request)
+        route = find(ask)
+        call.operation = ask.operation = route.name
+        ask.caller = access.authenticate(
+            ask.ctx, ask.signable(), ask.account, ask.container, ask.blob
+        )
+        access.authorize(
+            ask.ctx, ask.caller, route.need, ask.account, ask.container, ask.asked_version
+        )
+        if ask.blob:
+            naming.check_blob(ask.blob)
+        reply = await route.handler(ask)
+        call.operation = ask.operation
+        return reply
+
+    def _ask(self, request: Request) -> Ask:
+        scope = request.scope
+        name, _, rest = str(scope["azure_host"]).partition(".")
+        query = asking.raw_query(scope["query_string"].decode("latin-1"))
+        values = asking.query_values(query)
+        account = accounts.find(self._vault.ctx, name)
+        if account is None:
+            raise UnknownAccount(name)
+        container, blob = asking.address(str(scope["azure_path"]))
+        if container and not blob and values.get("restype", "").lower() not in _ABOUT_CONTAINERS:
+            container, blob = "$root", container
+        return Ask(
+            vault=self._vault,
+            request=request,
+            account=account,
+            kind=rest.partition(".")[0],
+            container=container,
+            blob=blob,
+            query=query,
+            values=values,
+            headers=tuple(
+                (name.decode("latin-1").lower(), value.decode("latin-1"))
+                for name, value in scope["headers"]
+            ),
+        )
+
+
+_ABOUT_CONTAINERS = {"container", "account"}
+
+
+QUIET_ACCOUNTS = {"azcliprod": "the az CLI asks it for its newest version at every login"}
+
+
+def find(ask: Ask) -> Route:
+    """The operation a request means.
+
+    Raises:
+        Unsupported: it is Azure's and not served here.
+        InvalidQueryParameterValue: `comp` or `restype` is none of Azure's.
+        InvalidHttpVerb: the resource has no such verb.
+    """
+    level = "blob" if ask.blob else "container" if ask.container else "service"
+    query, method = query_of(ask.values, level), ask.request.method
+    found = routes().get((level, method, query))
+    if found is not None:
+        return found
+    refused = refusals().get((level, method, query))
+    if refused is not None:
+        raise Unsupported(refused, tracked="emulators/storage/operations.toml")
+    verbs = {key[1] for key in {**routes(), **refusals()} if (key[0], key[2]) == (level, query)}
+    if verbs:
+        raise errors.InvalidHttpVerb(headers={"Allow": ", ".join(sorted(verbs))})
+    named = "comp" if "comp" in ask.values else "restype"
+    raise asking.bad_query(named, ask.values.get(named, ""))
+
+
+@cache
+def refusals() -> dict[tuple[str, str, str], str]:
+    """Operations of the Blob service that are known and not served, and why."""
+    import tomllib
+    from pathlib import Path
+
+    text = Path(__file__).parent.parent.joinpath("operations.toml").read_text(encoding="utf-8")
+    found = {}
+    for row in tomllib.loads(text)["operation"]:
+        if row["status"] == "refused" and row["host"] == "*.blob.core.windows.net":
+            path, _, query = row["path"].partition("?")
+            level = {"/": "service", "/{container}": "container"}.get(path, "blob")
+            found[level, row["method"], query] = f"{row['name']} ({row['why']})"
+    return found
+
+
+async def _send(reply: Reply, request: Request, call: Call, version: str, send: Send) -> None:
+    given = request.headers.get("x-ms-client-request-id", "")
+    headers = {
+        "Server": SERVER,
+        "x-ms-request-id": call.request_id,
+        "x-ms-version": version,
+        **(
+            {"x-ms-client-request-id": given}
+            if given.isprintable() and 0 < len(given) <= 1024
+            else {}
+        ),
+        **({"Content-Type": reply.media} if reply.media else {}),
+        **reply.headers,
+    }
+    body = reply.body.encode() if isinstance(reply.body, str) else reply.body
+    if not isinstance(body, AsyncIterator):
+        assert body is None or isinstance(body, bytes)
+        if not any(name.lower() == "content-length" for name in headers):
+            headers["Content-Length"] = str(len(body or b""))
+    raw = [(name.encode("latin-1"), _sendable(value)) for name, value in headers.items()]
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+        if isinstance(body, AsyncIterator):
+            await _send_all(body, request, send)
+        else:
+            sent = body if request.method != "HEAD" else b""
+            await send({"type": "http.response.body", "body": sent or b""})
+    finally:
+        if isinstance(body, Download | AsyncGenerator):
+            await body.aclose()
+
+
+def _sendable(value: str) -> bytes:
+    """A header's value without what would end the header."""
+    return value.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace")
+
+
+async def _send_all(body: AsyncIterator[bytes], request: Request, send: Send) -> None:
+    """Send chunks until they end or the caller has left."""
+    left = asyncio.ensure_future(_disconnect(request))
+    try:
+        async for chunk in body:
+            if left.done():
+                return
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        left.cancel()
+        with suppress(asyncio.CancelledError):
+            await left
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def described() -> list[Operation]:
+    """The served operations, for catalogues; requests never come this way."""
+
+    async def elsewhere(request: Request) -> Reply:
+        raise AssertionError("BlobApp answers by itself")
+
+    return [
+        Operation(route.name, route.method, route.path, elsewhere, "*.blob.core.windows.net")
+        for route in routes().values()
+    ]
