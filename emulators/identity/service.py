@@ -19,9 +19,10 @@ def operations() -> list[Operation]:
 
 @asynccontextmanager
 async def lifespan(ctx: Context) -> AsyncIterator[None]:
-    from emulators.identity.engine import applications
+    from emulators.identity.engine import applications, managed
 
     applications.seed(ctx)
+    managed.seed(ctx)
     yield
 
 

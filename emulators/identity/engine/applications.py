@@ -166,15 +166,15 @@ def trust(ctx: Context, issuer: str, keys: Sequence[dict[str, Any]]) -> TrustedI
     Raises:
         ValueError: a key is private, symmetric, or no key.
     """
-    from jwt import PyJWK, PyJWKError
+    from jwt import PyJWK, PyJWTError
 
     for key in keys:
         if key.get("kty") not in ("RSA", "EC") or "d" in key:
             raise ValueError("only public RSA and EC keys can be registered")
         try:
             PyJWK(dict(key))
-        except PyJWKError as wrong:
-            raise ValueError(str(wrong)) from wrong
+        except (PyJWTError, ValueError, KeyError, TypeError) as wrong:
+            raise ValueError(f"not a JSON Web Key: {wrong}") from wrong
     made = TrustedIssuer(issuer, [dict(key) for key in keys])
     ctx.store.put(ISSUERS, made)
     return made

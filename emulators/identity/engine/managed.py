@@ -10,6 +10,8 @@ from emulators.identity.errors import IdentityNotFound, UnknownResource
 from emulators.kernel.context import Context
 
 LIFETIME_S = 86_400  # a day, as the metadata service gives
+SECRET = "msi"
+"""Name of the secret that IDENTITY_HEADER and MSI_SECRET carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,12 @@ def system(ctx: Context) -> ManagedIdentity:
         ctx.secrets.guid("managed_object_id"),
         name.lower(),
     )
+
+
+def seed(ctx: Context) -> None:
+    """Make what other processes read from the state folder: the endpoint's secret, the ids."""
+    ctx.secrets.token(SECRET)
+    system(ctx)
 
 
 def choose(own: ManagedIdentity, others: Iterable[ManagedIdentity], wanted: str) -> ManagedIdentity:

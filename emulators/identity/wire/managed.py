@@ -66,7 +66,7 @@ async def app_service(request: Request) -> Reply:
         raise MetadataParameter("api-version")
     header = "secret" if version == MACHINE_LEARNING else "x-identity-header"
     given = request.headers.get(header, "")
-    if not same_secret(given, context_of(request).secrets.token("msi")):
+    if not same_secret(given, context_of(request).secrets.token(managed.SECRET)):
         raise WrongIdentityHeader
     issued = await _issue(request)
     body = {
