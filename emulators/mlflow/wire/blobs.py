@@ -83,12 +83,22 @@ async def upload(
         if size_bytes is None:
             await _in_blocks(http, url, chunks, media)
             return
-        head = {"x-ms-blob-type": "BlockBlob", "content-length": str(size_bytes)}
-        answer = await http.put(
-            url, content=chunks, headers={**HEADERS, **head, "content-type": media}
-        )
-        if answer.status_code != 201:
-            raise _refused(answer, url)
+        await _at_once(http, url, chunks, size_bytes, media)
+
+
+async def _at_once(
+    http: httpx.AsyncClient,
+    url: str,
+    content: AsyncIterator[bytes] | bytes,
+    size_bytes: int,
+    media: str,
+) -> None:
+    head = {"x-ms-blob-type": "BlockBlob", "content-length": str(size_bytes)}
+    answer = await http.put(
+        url, content=content, headers={**HEADERS, **head, "content-type": media}
+    )
+    if answer.status_code != 201:
+        raise _refused(answer, url)
 
 
 async def _in_blocks(
@@ -109,7 +119,10 @@ async def _in_blocks(
         while len(waiting) >= BLOCK_BYTES:
             await send(bytes(waiting[:BLOCK_BYTES]))
             del waiting[:BLOCK_BYTES]
-    if waiting or not names:
+    if not names:  # little or nothing came: a block may not be empty, a blob may
+        await _at_once(http, url, bytes(waiting), len(waiting), media)
+        return
+    if waiting:
         await send(bytes(waiting))
     listed = "".join(f"<Latest>{name}</Latest>" for name in names)
     body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{listed}</BlockList>'

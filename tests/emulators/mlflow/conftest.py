@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 
+from emulators.arm import service as arm
 from emulators.kernel.app import App
 from emulators.kernel.client_env import client_environment
 from emulators.kernel.clock import RealClock
@@ -20,9 +22,10 @@ from emulators.kernel.context import Context
 from emulators.kernel.door import Emulated, FrontDoor, router
 from emulators.kernel.tls import open_authority
 from emulators.kernel.upstream import Upstream
+from emulators.machinelearning import service as machinelearning
 from emulators.mlflow.engine.process import Server, server_of
 from emulators.mlflow.service import SPEC
-from tests.emulators.mlflow.fakes import WORKSPACE, FakeAzure
+from emulators.storage import service as storage
 from tests.support import make_app, make_context
 
 
@@ -31,7 +34,6 @@ class Tracking:
     """The running service, as a test sees it."""
 
     ctx: Context
-    azure: FakeAzure
     origin: str = ""
     door: dict[str, str] = field(default_factory=dict)  # variables that lead a client here
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
@@ -46,10 +48,27 @@ class Tracking:
         """The server process."""
         return server_of(self.ctx)
 
+    def arm_id(self, workspace: str = "one") -> str:
+        """The resource id of a workspace."""
+        group = f"/subscriptions/{self.ctx.secrets.subscription_id}/resourceGroups/rehearsal"
+        return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+
     def uri(self, workspace: str = "one", api: str = "v2.0") -> str:
         """The tracking URI of a workspace."""
-        path = WORKSPACE.format(sub="s", rg="g", workspace=workspace)
-        return f"{self.origin}/mlflow/{api}{path}"
+        return f"{self.origin}/mlflow/{api}{self.arm_id(workspace)}"
+
+    async def ask(self, method: str, url: str, body: Any = None) -> httpx.Response:
+        """A call as an emulator makes it, which must be answered well."""
+        async with self.ctx.peers.client() as http:
+            answer = await http.request(method, url, json=body)
+        assert answer.status_code < 300, answer.text
+        return answer
+
+    def arm(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """One call of the resource manager, below workspace `one`."""
+        url = f"https://management.azure.com{self.arm_id()}{path}?api-version=2023-08-01-preview"
+        found: dict[str, Any] = self.run(self.ask(method, url, body)).json()
+        return found
 
     def begin(self, body: dict[str, Any]) -> str:
         """Begin a job's run as Azure ML does; its experiment id."""
@@ -57,17 +76,9 @@ class Tracking:
 
     def own(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         """One of the calls that only emulators make, in workspace `one`."""
-
-        async def ask() -> dict[str, Any]:
-            path = self.uri().partition("/mlflow/")[2]
-            url = f"https://eastus.api.azureml.ms/mlflow/{path}/api/2.0/rehearsal/runs/{verb}"
-            async with self.ctx.peers.client() as http:
-                answer = await http.post(url, json=body)
-            assert answer.status_code == 200, answer.text
-            found: dict[str, Any] = answer.json()
-            return found
-
-        found: dict[str, Any] = self.run(ask())
+        path = f"/mlflow/v1.0{self.arm_id()}/api/2.0/rehearsal/runs/{verb}"
+        answer = self.run(self.ask("POST", f"https://eastus.api.azureml.ms{path}", body))
+        found: dict[str, Any] = answer.json()
         return found
 
     def run(self, work: Any) -> Any:
@@ -118,15 +129,19 @@ def mlflow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tracking(tmp_path_factory: pytest.TempPathFactory, mlflow_cache: Path) -> Iterator[Tracking]:
     folder = tmp_path_factory.mktemp("tracking")
     ctx = make_context(folder, clock=RealClock(), cache_dir=mlflow_cache)
-    azure = FakeAzure()
-    app = make_app(ctx, [SPEC, *azure.specs()])
-    running = Tracking(ctx, azure)
+    specs = [SPEC, machinelearning.SPEC, storage.SPEC, storage.MANAGEMENT, arm.SPEC]
+    app = make_app(ctx, specs)
+    running = Tracking(ctx)
     stop, up = asyncio.Event(), threading.Event()
 
     async def serve() -> None:
         async with AsyncExitStack() as stack:
-            assert SPEC.lifespan is not None
-            await stack.enter_async_context(SPEC.lifespan(ctx))
+            for spec in specs:
+                if spec.lifespan is not None:
+                    await stack.enter_async_context(spec.lifespan(ctx))
+            for workspace in ("one", "two"):
+                url = f"https://management.azure.com{running.arm_id(workspace)}"
+                await running.ask("PUT", f"{url}?api-version=2024-10-01", {"location": "eastus"})
             running.door = await _door(stack, ctx, app)
             http = _Http(app)
             task = asyncio.create_task(http.serve())

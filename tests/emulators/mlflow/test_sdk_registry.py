@@ -12,12 +12,10 @@ from mlflow.tracking import MlflowClient
 from sklearn.linear_model import LogisticRegression
 
 from tests.emulators.mlflow.conftest import Tracking
-from tests.emulators.mlflow.fakes import WORKSPACE
 
 # MLflow's own imports warn of its own type hints.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-MODELS = WORKSPACE.format(sub="s", rg="g", workspace="one") + "/models"
 ROWS = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
 
 
@@ -40,41 +38,32 @@ def test_log_register_load(client: MlflowClient, tracking: Tracking) -> None:
     for version in ("1", "2", "latest"):
         found = mlflow.pyfunc.load_model(f"models:/attrition/{version}")
         assert list(found.predict(ROWS)) == [0, 1, 0, 1]
-    resource = tracking.azure.resources[f"{MODELS}/attrition/versions/1"]["properties"]
-    assert resource["modelType"] == "mlflow_model"
-    assert resource["modelUri"].startswith(
-        "azureml://subscriptions/s/resourcegroups/g/workspaces/one"
-        "/datastores/workspaceartifactstore/paths/ExperimentRun/dcid."
-    )
-    container = "workspaceartifactstore-one"
-    path = resource["modelUri"].partition("/paths/")[2]
-    assert f"{container}/{path}/MLmodel" in tracking.azure.blobs
-    assert resource["tags"] == {"by": "run"}
+    inside = tracking.arm("GET", "/models/attrition/versions/1")["properties"]
+    assert inside["modelType"] == "mlflow_model"
+    assert "sklearn" in inside["flavors"]
+    assert inside["tags"] == {"by": "run"}
+    place = "/datastores/workspaceartifactstore/paths/ExperimentRun/dcid."
+    assert inside["modelUri"].startswith("azureml://subscriptions/")
+    assert place in inside["modelUri"]
+    assert tracking.arm("GET", "/models/attrition")["properties"]["latestVersion"] == "2"
     assert client.get_model_version("attrition", "1").run_id == run_id
 
 
 def test_what_azure_ml_registered_mlflow_loads(client: MlflowClient, tracking: Tracking) -> None:
-    logged("origin")
-    source = _uploaded(tracking)
-    inside = {"modelType": "mlflow_model", "modelUri": source, "tags": {"from": "az"}}
-    tracking.azure.resources[f"{MODELS}/from-az"] = {"name": "from-az", "properties": {}}
-    tracking.azure.resources[f"{MODELS}/from-az/versions/7"] = {"name": "7", "properties": inside}
-    found = client.get_model_version("from-az", "7")
-    assert found.tags == {"from": "az"}
-    assert list(mlflow.pyfunc.load_model("models:/from-az/7").predict(ROWS)) == [0, 1, 0, 1]
-    names = [m.name for m in client.search_registered_models("name LIKE 'from%'")]
-    assert names == ["from-az"]
-
-
-def _uploaded(tracking: Tracking) -> str:
-    """Copy the newest logged model to where the SDK uploads, and name that place."""
-    blobs, prefix = tracking.azure.blobs, "workspaceartifactstore-one/"
-    root = next(n for n in reversed(blobs) if n.endswith("/MLmodel")).removesuffix("/MLmodel")
-    for name in [n for n in blobs if n.startswith(f"{root}/")]:
-        target = name.replace(root, "workspaceblobstore-one/LocalUpload/abc/model")
-        blobs[target] = blobs[name]
-    assert root.startswith(prefix)
-    return "azureml://datastores/workspaceblobstore/paths/LocalUpload/abc/model/"
+    _, uri = logged("origin")
+    model = uri.removeprefix("models:/")
+    for version, form in (("7", f"azureml://jobs/{model}/outputs/artifacts"), ("8", uri)):
+        inside = {"modelType": "mlflow_model", "modelUri": form, "tags": {"from": "az"}}
+        if form == uri:
+            inside["modelUri"] = tracking.arm("GET", "/models/from-az/versions/7")["properties"][
+                "modelUri"
+            ]
+        tracking.arm("PUT", f"/models/from-az/versions/{version}", {"properties": inside})
+        assert client.get_model_version("from-az", version).tags == {"from": "az"}
+        loaded = mlflow.pyfunc.load_model(f"models:/from-az/{version}")
+        assert list(loaded.predict(ROWS)) == [0, 1, 0, 1]
+    assert [m.name for m in client.search_registered_models("name LIKE 'from%'")] == ["from-az"]
+    assert [v.version for v in client.search_model_versions("tags.`from` = 'az'")] == ["8", "7"]
 
 
 def test_tags_aliases_stages_and_descriptions(client: MlflowClient) -> None:

@@ -81,6 +81,23 @@ def test_artifacts_go_up_and_come_down(client: MlflowClient, tmp_path: Path) -> 
         client.download_artifacts(run.info.run_id, "out/missing.txt", str(tmp_path))
 
 
+def test_a_sender_that_names_no_length_is_served(tracking: Tracking, client: MlflowClient) -> None:
+    import requests
+
+    run = client.create_run("0")
+    path = run.info.artifact_uri.removeprefix("mlflow-artifacts:/")
+    url = f"{tracking.uri()}/api/2.0/mlflow-artifacts/artifacts/{path}/big.bin"
+    headers = {"authorization": f"Bearer {tracking.token}"}
+    piece = bytes(range(256)) * 4096
+    for count in (0, 1, 9, 17):
+        sent = requests.put(url, data=(piece for _ in range(count)), headers=headers, timeout=60)
+        assert sent.status_code == 200, sent.text
+        got = requests.get(url, headers=headers, timeout=60)
+        assert got.content == piece * count
+    part = requests.get(url, headers={**headers, "range": "bytes=255-256"}, timeout=60)
+    assert (part.status_code, part.content) == (206, b"\xff\x00")
+
+
 def test_two_workspaces_share_nothing(
     client: MlflowClient, tracking: Tracking, tmp_path: Path
 ) -> None:
