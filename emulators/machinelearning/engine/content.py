@@ -50,7 +50,7 @@ async def models(ctx: Context, ws: Workspace, given: Properties) -> Properties:
         raise ValidationError(
             f"The modelType '{kind}' is not one of {', '.join(MODEL_TYPES)}.", target="modelType"
         )
-    uri = await places.canonical(ctx, ws, _text(given, "modelUri"))
+    uri = (await places.canonical(ctx, ws, _text(given, "modelUri"))).rstrip("/")
     flavors = given.get("flavors") or {}
     if kind == "mlflow_model" and not flavors:
         flavors = await read_flavors(ctx, ws, uri)

@@ -153,8 +153,8 @@ async def put_connection(request: Request) -> Reply:
     ctx, ws = context_and_workspace(request)
     given = properties_of(await read_json(request))
     words(given, "metadata")
-    made, new = connections.put(ctx, ws, request.path_params["name"], given, caller(request))
-    return Reply(201 if new else 200, envelope(ws, made))
+    made, _ = connections.put(ctx, ws, request.path_params["name"], given, caller(request))
+    return Reply(200, envelope(ws, made))  # the client takes no 201 here
 
 
 async def patch_connection(request: Request) -> Reply:

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from emulators.kernel.azure_http import etag_of, operation_status
+from emulators.kernel.azure_http import etag_of, iso, operation_status
 from emulators.kernel.http import Operation, Reply, context_of, links_of, read_json
 from emulators.kernel.links import Links
 from emulators.machinelearning.engine import accounts, provisioning, workspaces
@@ -47,7 +47,7 @@ def encode(ws: Workspace, links: Links) -> dict[str, Any]:
         "provisioningState": ws.state,
         "discoveryUrl": links.ml("/discovery"),
         "mlFlowTrackingUri": tracking,
-        "creationTime": ws.created.isoformat(),
+        "creationTime": iso(ws.created),
     }
     return {
         "id": ws.arm_id,
@@ -71,7 +71,7 @@ async def put(request: Request) -> Reply:
     scope = provisioning.Scope(at["sub"], at["rg"], at["ws"], caller(request))
     made, new = await provisioning.create(ctx, scope, body)
     shown = encode(made, links_of(request))
-    return done(request, made.arm_id, status=201 if new else 200, body=shown, kind="workspace")
+    return done(request, made.arm_id, status=202 if new else 200, body=shown, kind="workspace")
 
 
 async def get(request: Request) -> Reply:
