@@ -15,6 +15,9 @@ BUILT_IN: dict[str, str] = {
     "arm": "emulators.arm.service:SPEC",
     "storage": "emulators.storage.service:SPEC",
     "storage-management": "emulators.storage.service:MANAGEMENT",
+    "machinelearning": "emulators.machinelearning.service:SPEC",
+    "inference": "emulators.machinelearning.service:INFERENCE",
+    "mlflow": "emulators.mlflow.service:SPEC",
 }
 
 

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 
+from starlette.types import ASGIApp
+
 from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, ServiceSpec
 
@@ -17,10 +19,11 @@ TOPICS: tuple[str, ...] = (
     "registries",
     "jobs",
     "history",
+    "endpoints",
 )
 """Modules of `wire/` whose OPERATIONS are served."""
 
-STARTED: tuple[str, ...] = ("engine.seeding", "engine.jobs.manager")
+STARTED: tuple[str, ...] = ("engine.seeding", "engine.jobs.manager", "engine.endpoints.hosting")
 """Modules whose `started(ctx)` context runs while the service is up, in this order."""
 
 
@@ -55,3 +58,12 @@ SPEC = ServiceSpec(
     newest_api="2026-11-01",
     lifespan=lifespan,
 )
+
+
+def _gateway(ctx: Context) -> ASGIApp:
+    from emulators.machinelearning.wire.inference import Gateway
+
+    return Gateway(ctx)
+
+
+INFERENCE = ServiceSpec(name="inference", hosts=("*.inference.ml.azure.com",), app=_gateway)

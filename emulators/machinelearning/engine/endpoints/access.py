@@ -1,0 +1,97 @@
+"""Who may call an endpoint: keys, endpoint tokens, Entra tokens."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from emulators.kernel.context import Context
+from emulators.kernel.errors import Unauthorized
+from emulators.kernel.ids import same_secret
+from emulators.machinelearning.engine.endpoints import records
+from emulators.machinelearning.store.endpoints import Endpoint
+
+TOKEN_LIFETIME_S = 6 * 3600
+REFRESH_AFTER_S = 3 * 3600
+AAD_AUDIENCES = ("https://ml.azure.com",)
+
+
+class BadCredential(Unauthorized):
+    """No key or token, or one that does not open this endpoint."""
+
+    code = "Unauthorized"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointToken:
+    """A short-lived credential of an endpoint with authMode AMLToken."""
+
+    token: str
+    expires: int  # epoch seconds
+    refresh_after: int  # epoch seconds
+
+
+def audience_of(endpoint: Endpoint) -> str:
+    """The audience of the tokens that open one endpoint and no other."""
+    return f"https://{endpoint.key}.inference.ml.azure.com/{endpoint.workspace}"
+
+
+def issue(ctx: Context, endpoint: Endpoint) -> EndpointToken:
+    """A token for an endpoint with authMode AMLToken."""
+    now = int(ctx.clock.now().timestamp())
+    token = ctx.tokens.issue(audience_of(endpoint), lifetime_s=TOKEN_LIFETIME_S)
+    return EndpointToken(token, now + TOKEN_LIFETIME_S, now + REFRESH_AFTER_S)
+
+
+class Gate:
+    """Checks the credentials of one endpoint; made anew when its keys change."""
+
+    def __init__(self, ctx: Context, endpoint: Endpoint) -> None:
+        self._ctx, self._endpoint = ctx, endpoint
+        self._digests: list[str] = []
+        self._verified: dict[str, float] = {}
+        if endpoint.auth_mode == "Key":
+            self._digests = [_digest(key) for key in records.keys(ctx, endpoint).values()]
+
+    def check(self, authorization: str) -> None:
+        """Let a caller in.
+
+        Raises:
+            BadCredential: it does not hold.
+        """
+        scheme, _, given = authorization.partition(" ")
+        given = given.strip()
+        if scheme.lower() != "bearer" or not given:
+            raise BadCredential(
+                "Please provide a valid key or token in the header 'Authorization: Bearer …'."
+            )
+        if self._endpoint.auth_mode == "Key":
+            digest = _digest(given)
+            # Both are always compared, so that time does not tell which one was near.
+            matches = [same_secret(digest, known) for known in self._digests]
+            if not any(matches):
+                raise BadCredential("The key does not open this endpoint.")
+            return
+        self._check_token(given)
+
+    def _check_token(self, token: str) -> None:
+        """Verify once, then trust the digest until the token's own end."""
+        now, digest = self._ctx.clock.now().timestamp(), _digest(token)
+        if self._verified.get(digest, 0.0) > now:
+            return
+        allowed = (
+            AAD_AUDIENCES
+            if self._endpoint.auth_mode == "AADToken"
+            else (audience_of(self._endpoint),)
+        )
+        try:
+            principal = self._ctx.tokens.verify(token, allowed)
+        except Unauthorized as refused:
+            raise BadCredential(refused.message) from None
+        if len(self._verified) > 1000:
+            self._verified.clear()
+        self._verified[digest] = float(principal.claims["exp"])
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

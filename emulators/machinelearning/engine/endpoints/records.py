@@ -1,0 +1,254 @@
+"""Endpoints and deployments as records: made, changed, found, checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from emulators.kernel.context import Context
+from emulators.kernel.errors import Unsupported
+from emulators.machinelearning.errors import ResourceMissing, UserError, ValidationError
+from emulators.machinelearning.store.endpoints import (
+    DEPLOYMENTS,
+    ENDPOINTS,
+    HOST_NAMES,
+    Deployment,
+    Endpoint,
+    HostName,
+)
+from emulators.machinelearning.store.workspaces import Workspace
+
+README = "emulators/machinelearning/README.md, online endpoints"
+NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?!-)){1,30}[A-Za-z0-9]\Z")
+AUTH_MODES = {"key": "Key", "amltoken": "AMLToken", "aadtoken": "AADToken"}
+KEY_TYPES = ("Primary", "Secondary")
+MAX_MIRROR = 50
+MAX_INSTANCES = 50
+
+
+def check_name(kind: str, name: str) -> None:
+    """Refuse what Azure does not take for an endpoint's or deployment's name.
+
+    Raises:
+        ValidationError: 3-32 letters, digits and single dashes are wanted, a letter first.
+    """
+    if not NAME.match(name):
+        raise ValidationError(
+            f"The {kind} name '{name[:80]}' is invalid. It must begin with a letter, be 3-32"
+            " characters long and hold only letters, digits and single '-'.",
+            target="name",
+        )
+
+
+def get(ctx: Context, ws: Workspace, name: str) -> Endpoint:
+    """The endpoint.
+
+    Raises:
+        ResourceMissing: there is none.
+    """
+    found = ctx.store.get(ENDPOINTS, ws.guid, name.lower())
+    if found is None:
+        raise ResourceMissing(
+            f"The Resource 'Microsoft.MachineLearningServices/workspaces/{ws.name}/"
+            f"onlineEndpoints/{name}' under resource group '{ws.group}' was not found."
+        )
+    return found
+
+
+def every(ctx: Context, ws: Workspace) -> list[Endpoint]:
+    """A workspace's endpoints by name."""
+    return list(ctx.store.scan(ENDPOINTS, ws.guid))
+
+
+def get_deployment(ctx: Context, endpoint: Endpoint, name: str) -> Deployment:
+    """The deployment.
+
+    Raises:
+        ResourceMissing: there is none.
+    """
+    found = ctx.store.get(DEPLOYMENTS, endpoint.workspace, endpoint.key, name.lower())
+    if found is None:
+        raise ResourceMissing(
+            f"The deployment '{name}' of the online endpoint '{endpoint.name}' was not found."
+        )
+    return found
+
+
+def deployments(ctx: Context, endpoint: Endpoint) -> list[Deployment]:
+    """An endpoint's deployments by name."""
+    return list(ctx.store.scan(DEPLOYMENTS, endpoint.workspace, endpoint.key))
+
+
+def by_host(ctx: Context, name: str) -> Endpoint | None:
+    """The endpoint whose host name begins with `name`."""
+    found = ctx.store.get(HOST_NAMES, name.lower())
+    return None if found is None else ctx.store.get(ENDPOINTS, found.workspace, name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An endpoint as a request states it."""
+
+    properties: Mapping[str, Any]
+    tags: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    by: str
+
+
+def put(ctx: Context, ws: Workspace, name: str, wanted: Wanted) -> tuple[Endpoint, bool]:
+    """Make or change an endpoint; whether it was made.
+
+    Raises:
+        ValidationError, UserError: names, traffic or authentication that cannot be.
+        Unsupported: an endpoint on somebody's own Kubernetes.
+    """
+    check_name("endpoint", name)
+    given, now = wanted.properties, ctx.clock.now()
+    if given.get("compute"):
+        raise Unsupported("Kubernetes online endpoints ('compute')", tracked=README)
+    mode = AUTH_MODES.get(str(given.get("authMode", "")).lower())
+    if mode is None:
+        raise ValidationError(f"The authMode '{given.get('authMode')}' is not known.")
+    old = ctx.store.get(ENDPOINTS, ws.guid, name.lower())
+    if old is not None and old.auth_mode != mode:
+        raise UserError("The authMode of an endpoint cannot be changed after it is made.")
+    base = old or Endpoint(ws.guid, name.lower(), name, mode, now, now, wanted.by)
+    made = replace(
+        base,
+        traffic=_traffic(ctx, base, given.get("traffic")),
+        mirror_traffic=_shares(given.get("mirrorTraffic")),
+        description=given.get("description"),
+        properties=dict(given.get("properties") or {}),
+        tags=dict(wanted.tags),
+        identity=_identity(ctx, wanted.identity, base),
+        public_access=given.get("publicNetworkAccess") or "Enabled",
+        modified=now,
+    )
+    _check_mirror(ctx, made)
+    with ctx.store.transaction():
+        if old is None:
+            _claim_host(ctx, ws, name)
+        ctx.store.put(ENDPOINTS, made)
+    return made, old is None
+
+
+def _claim_host(ctx: Context, ws: Workspace, name: str) -> None:
+    if not ctx.store.insert(HOST_NAMES, HostName(name.lower(), ws.guid)):
+        raise UserError(
+            f"There is already an endpoint with the name '{name}' in the region"
+            f" {ctx.settings.region}; endpoint names are unique in a region. Choose another."
+        )
+
+
+def _identity(ctx: Context, given: Mapping[str, Any], base: Endpoint) -> dict[str, Any]:
+    if str(given.get("type", "")).startswith("SystemAssigned"):
+        known = base.identity.get("principalId")
+        return {**given, "principalId": known or ctx.ids.guid(), "tenantId": ctx.secrets.tenant_id}
+    return dict(given)
+
+
+def _shares(given: Any) -> dict[str, int]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(
+        isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= 100 for v in given.values()
+    ):
+        raise ValidationError("Traffic must map deployments to whole per cents.", target="traffic")
+    return {str(k): v for k, v in given.items()}
+
+
+def _traffic(ctx: Context, endpoint: Endpoint, given: Any) -> dict[str, int]:
+    shares = _shares(given)
+    known = {d.key: d for d in deployments(ctx, endpoint)}
+    for name, share in shares.items():
+        found = known.get(name.lower())
+        if found is None:
+            raise UserError(
+                f"Invalid traffic: the endpoint has no deployment '{name}'.", target="traffic"
+            )
+        if share and not found.serving:
+            raise UserError(
+                f"Invalid traffic: the deployment '{name}' is {found.state}, so it cannot serve.",
+                target="traffic",
+            )
+    if sum(shares.values()) not in (0, 100):
+        raise UserError(
+            f"Invalid traffic: the sum must be 0 or 100, not {sum(shares.values())}.",
+            target="traffic",
+        )
+    return shares
+
+
+def _check_mirror(ctx: Context, endpoint: Endpoint) -> None:
+    """Source: learn.microsoft.com/azure/machine-learning/how-to-safely-rollout-online-endpoints."""
+    mirrored = {name: share for name, share in endpoint.mirror_traffic.items() if share}
+    if not mirrored:
+        return
+    if len(mirrored) > 1 or max(mirrored.values()) > MAX_MIRROR:
+        raise UserError(
+            f"Invalid mirrorTraffic: one deployment may get at most {MAX_MIRROR} per cent."
+        )
+    (name,) = mirrored
+    known = {d.key for d in deployments(ctx, endpoint)}
+    live = {n.lower(): share for n, share in endpoint.traffic.items()}
+    if name.lower() not in known:
+        raise UserError(f"Invalid mirrorTraffic: the endpoint has no deployment '{name}'.")
+    if live.get(name.lower()) or not any(live.values()):
+        raise UserError(
+            "Invalid mirrorTraffic: the mirrored deployment must have no live traffic, and"
+            " another must have some."
+        )
+
+
+def secret_name(endpoint: Endpoint, which: str) -> str:
+    """Under which name the state folder keeps one of an endpoint's keys."""
+    return f"ml/endpoint/{endpoint.workspace}/{endpoint.key}/{which.lower()}"
+
+
+def keys(ctx: Context, endpoint: Endpoint) -> dict[str, str]:
+    """Primary and secondary key."""
+    return {which: ctx.secrets.token(secret_name(endpoint, which)) for which in KEY_TYPES}
+
+
+def regenerate(ctx: Context, endpoint: Endpoint, which: str, value: str | None) -> None:
+    """Replace one key by a new one, or by `value`.
+
+    Raises:
+        ValidationError: no such key.
+    """
+    if which not in KEY_TYPES:
+        raise ValidationError(f"The keyType '{which}' is not known.", target="keyType")
+    name = f"token/{secret_name(endpoint, which)}"
+    ctx.secrets.put(name, value or ctx.ids.token(32))
+
+
+def save_traffic(
+    ctx: Context, endpoint: Endpoint, traffic: dict[str, int], mirror: dict[str, int]
+) -> None:
+    """Change an endpoint's shares and nothing else."""
+    now = ctx.store.get(ENDPOINTS, endpoint.workspace, endpoint.key)
+    if now is not None:
+        ctx.store.put(ENDPOINTS, replace(now, traffic=traffic, mirror_traffic=mirror))
+
+
+def delete(ctx: Context, endpoint: Endpoint) -> None:
+    """Forget an endpoint, its deployments and its keys."""
+    with ctx.store.transaction():
+        for found in deployments(ctx, endpoint):
+            ctx.store.delete(DEPLOYMENTS, found.workspace, found.endpoint, found.key)
+        ctx.store.delete(HOST_NAMES, endpoint.key)
+        ctx.store.delete(ENDPOINTS, endpoint.workspace, endpoint.key)
+    ctx.secrets.forget(f"token/{secret_name(endpoint, '')}")
+
+
+def change(ctx: Context, deployment: Deployment, **fields: Any) -> Deployment | None:
+    """Change fields of a deployment as it is stored now; None when it is gone."""
+    while True:
+        now = ctx.store.get(DEPLOYMENTS, deployment.workspace, deployment.endpoint, deployment.key)
+        if now is None or now.created != deployment.created:
+            return None
+        wanted = replace(now, **fields)
+        if ctx.store.replace(DEPLOYMENTS, now, wanted):
+            return wanted
