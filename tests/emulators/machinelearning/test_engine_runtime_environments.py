@@ -44,7 +44,7 @@ def prepare(cache: Path, definition: Definition, lines: list[str] | None = None)
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+    return tmp_path_factory.getbasetemp() / "runtime-cache"  # one for all test files
 
 
 def ask(prepared: Prepared, code: str) -> str:

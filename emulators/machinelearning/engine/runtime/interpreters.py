@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 _ASK = "import sys; print('%d.%d.%d' % sys.version_info[:3], sys.implementation.name)"
+_PROGRAM = re.compile(r"^python3\.\d+$")
 _TIMEOUT = 20  # seconds an interpreter may take to say its version
 OLDEST = Version("3.8")  # the oldest that what we run inside environments supports
 
@@ -29,10 +32,10 @@ def installed(uv: str) -> list[Interpreter]:
     """List the CPythons of this machine, oldest first, one a patch release.
 
     Args:
-        uv: path of the uv program, which knows PATH and its own folder.
+        uv: path of the uv program, which knows the folder of those it fetched.
     """
     found: dict[Version, Path] = {}
-    for version, path in [_own(), *_of_pyenv(), *_of_uv(uv)]:
+    for version, path in [_own(), *_of_pyenv(), *_of_uv(uv), *_of_path()]:
         if version >= OLDEST:
             found.setdefault(version, path)
     return [Interpreter(version, found[version]) for version in sorted(found)]
@@ -43,36 +46,47 @@ def _own() -> tuple[Version, Path]:
     return Version("{}.{}.{}".format(*sys.version_info[:3])), Path(base)
 
 
-def _of_uv(uv: str) -> list[tuple[Version, Path]]:
-    command = [uv, "python", "list", "--only-installed", "--no-python-downloads"]
-    command += ["--output-format", "json"]
-    try:
-        listed = subprocess.run(
-            command, capture_output=True, timeout=_TIMEOUT, check=True, cwd="/"
-        ).stdout
-        rows = json.loads(listed)
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return []
+def _of_path() -> list[tuple[Version, Path]]:
     found = []
-    for row in rows:
-        if row.get("implementation") == "cpython" and row.get("variant", "default") == "default":
-            version = _parsed(row.get("version", ""))
-            if version and row.get("path"):
-                found.append((version, Path(row["path"])))
+    for entry in dict.fromkeys(os.get_exec_path()):
+        if Path(entry).name != "shims":  # pyenv's answer slowly, and not all of them work
+            for program in sorted(Path(entry).glob("python3.*")):
+                if _PROGRAM.match(program.name):
+                    with contextlib.suppress(OSError, subprocess.SubprocessError):
+                        found.append((ask(program), program))
+    return found
+
+
+def _of_uv(uv: str) -> list[tuple[Version, Path]]:
+    try:
+        done = subprocess.run(
+            [uv, "python", "dir"], capture_output=True, timeout=_TIMEOUT, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return _below(Path(done.stdout.decode().strip()), "cpython-*", lambda name: name.split("-")[1])
+
+
+def _below(
+    root: Path, pattern: str, version_of: Callable[[str], str]
+) -> list[tuple[Version, Path]]:
+    found = []
+    for home in sorted(root.glob(pattern)):
+        version = _parsed(version_of(home.name))
+        program = home / "bin" / f"python{version.major}.{version.minor}" if version else None
+        if version and program and os.access(program, os.X_OK):
+            found.append((version, program))
     return found
 
 
 def _of_pyenv() -> list[tuple[Version, Path]]:
     roots = [Path.home() / ".pyenv"]
     roots += [Path(entry).parent for entry in os.get_exec_path() if Path(entry).name == "shims"]
-    found = []
-    for root in dict.fromkeys(roots):
-        for home in sorted(root.glob("versions/*")):
-            version = _parsed(home.name)
-            program = home / "bin" / f"python{version.major}.{version.minor}" if version else None
-            if version and program and os.access(program, os.X_OK):
-                found.append((version, program))
-    return found
+    return [
+        one
+        for root in dict.fromkeys(roots)
+        for one in _below(root, "versions/*", lambda name: name)
+    ]
 
 
 def _parsed(text: str) -> Version | None:
