@@ -315,9 +315,10 @@ def test_garbage_is_answered_and_harms_nobody(door: Door, garbage: bytes) -> Non
 )
 def test_garbage_inside_tls_is_answered_and_harms_nobody(door: Door, garbage: bytes) -> None:
     with secure(door, "management.azure.com") as sock:
-        sock.sendall(garbage)
         answer = b""
+        # Cut off in the middle of sending, as we may do, it does not always read the answer.
         with contextlib.suppress(ConnectionError, ssl.SSLError):
+            sock.sendall(garbage)
             answer = read_all(sock)
     assert answer[:10] in (b"HTTP/1.1 4", b"")
     assert fetch(door, "management.azure.com", get("/"))[0] == 200
