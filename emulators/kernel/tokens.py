@@ -159,7 +159,8 @@ class Tokens:
             )
         if not isinstance(claims.get("exp"), int) or claims["exp"] + LEEWAY_S < now:
             raise ExpiredToken("The access token expiry UTC time is earlier than current UTC time.")
-        if claims.get("nbf", 0) - LEEWAY_S > now:
+        begins = claims.get("nbf", 0)
+        if not isinstance(begins, int) or begins - LEEWAY_S > now:
             raise InvalidToken("The access token is not valid yet.")
         audience = str(claims.get("aud", ""))
         if audience.rstrip("/") not in {a.rstrip("/") for a in audiences}:
@@ -170,7 +171,7 @@ class Tokens:
             )
         return Principal(
             object_id=str(claims.get("oid", "")),
-            app_id=str(claims.get("appid", "")),
+            app_id=str(claims.get("appid") or claims.get("azp") or ""),
             tenant_id=str(claims["tid"]),
             audience=audience,
             claims=claims,
@@ -182,16 +183,16 @@ class Tokens:
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import padding
 
+        # Nothing of the body is read before the signature holds: what a stranger sends could be
+        # nested deeper than the parser goes.
         try:
             head, body, signature = token.split(".")
-            header = json.loads(_unb64(head))
-            claims = json.loads(_unb64(body))
-            raw = _unb64(signature)
-            if header.get("alg") != "RS256" or not isinstance(claims, dict):
-                raise ValueError("not an RS256 token")
             self._key.public_key().verify(
-                raw, f"{head}.{body}".encode(), padding.PKCS1v15(), hashes.SHA256()
+                _unb64(signature), f"{head}.{body}".encode(), padding.PKCS1v15(), hashes.SHA256()
             )
+            claims = json.loads(_unb64(body))
+            if json.loads(_unb64(head)).get("alg") != "RS256" or not isinstance(claims, dict):
+                raise ValueError("not an RS256 token")
         except (ValueError, AttributeError, InvalidSignature) as wrong:
             raise InvalidToken("The access token is invalid.") from wrong
         return claims
@@ -210,4 +211,5 @@ def _new_key() -> str:
 
 
 def _unb64(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    padded = (text + "=" * (-len(text) % 4)).encode("ascii")
+    return base64.b64decode(padded, altchars=b"-_", validate=True)

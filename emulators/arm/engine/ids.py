@@ -85,9 +85,7 @@ def parse(raw_path: str) -> ResourceId:
             if found.collection:
                 raise NoResourcePath(raw_path)
             scope = Scope(scope.subscription, scope.group, found.path)
-        end = next(
-            (i for i in range(2, len(words), 2) if words[i].lower() == "providers"), len(words)
-        )
+        end = next((i for i in range(2, len(words)) if words[i].lower() == "providers"), len(words))
         found, words = _provider(scope, words[1:end], raw_path), words[end:]
     if found is None:
         raise NoResourcePath(raw_path)
