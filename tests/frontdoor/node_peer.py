@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+NODE_AZURE = ("@azure/identity@4", "@azure/storage-blob@12", "https-proxy-agent@7")
 CACHE = Path(__file__).parents[2] / ".cache" / "node-peers"
 
 

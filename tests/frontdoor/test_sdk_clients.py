@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.frontdoor.node_peer import node_environment
+from tests.frontdoor.node_peer import NODE_AZURE, node_environment
 from tests.frontdoor.tiny import Door
 
 HERE = Path(__file__).parent
@@ -119,8 +119,7 @@ def test_java_trusts_us(door: Door) -> None:
 
 @pytest.fixture(scope="module")
 def node(environment: dict[str, str]) -> dict[str, Any]:
-    packages = ["@azure/identity@4", "@azure/storage-blob@12", "https-proxy-agent@7"]
-    folder = node_environment("azure", packages)
+    folder = node_environment("azure", NODE_AZURE)
     script = folder / "node_clients.mjs"  # beside node_modules, where Node looks for packages
     script.write_text((HERE / "node_clients.mjs").read_text())
     done = subprocess.run(
