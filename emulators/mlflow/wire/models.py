@@ -104,12 +104,6 @@ async def delete_model(asked: Asked) -> Json:
     return {}
 
 
-async def rename_model(asked: Asked) -> Json:
-    raise Unsupported(
-        "renaming a registered model (Azure ML cannot either)", tracked="emulators/mlflow/README.md"
-    )
-
-
 async def latest_versions(asked: Asked) -> Json:
     name = asked.text("name")
     model = await asked.registry.model(name)
@@ -300,7 +294,6 @@ _CALLS: list[tuple[str, str, str, Handler]] = [
     ("RegisteredModels_Create", "POST", "registered-models/create", create_model),
     ("RegisteredModels_Get", "GET", "registered-models/get", get_model),
     ("RegisteredModels_Update", "PATCH", "registered-models/update", update_model),
-    ("RegisteredModels_Rename", "POST", "registered-models/rename", rename_model),
     ("RegisteredModels_Delete", "DELETE", "registered-models/delete", delete_model),
     ("RegisteredModels_Search", "GET", "registered-models/search", search_models),
     ("RegisteredModels_SearchByPost", "POST", "registered-models/search", search_models),

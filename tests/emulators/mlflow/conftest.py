@@ -128,7 +128,7 @@ def mlflow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tracking(tmp_path_factory: pytest.TempPathFactory, mlflow_cache: Path) -> Iterator[Tracking]:
     folder = tmp_path_factory.mktemp("tracking")
-    ctx = make_context(folder, clock=RealClock(), cache_dir=mlflow_cache)
+    ctx = make_context(folder, clock=RealClock(), cache_dir=mlflow_cache, max_body_mib=4)
     specs = [SPEC, machinelearning.SPEC, storage.SPEC, storage.MANAGEMENT, arm.SPEC]
     app = make_app(ctx, specs)
     running = Tracking(ctx)
@@ -152,13 +152,21 @@ def tracking(tmp_path_factory: pytest.TempPathFactory, mlflow_cache: Path) -> It
             http.should_exit = True
             await task
 
+    failed: list[BaseException] = []
+
     def work() -> None:
         asyncio.set_event_loop(running.loop)
-        running.loop.run_until_complete(serve())
+        try:
+            running.loop.run_until_complete(serve())
+        except Exception as error:
+            failed.append(error)
+            up.set()
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert up.wait(30)
+    assert up.wait(60), "the service does not come up"
+    if failed:
+        raise failed[0]
     yield running
     running.loop.call_soon_threadsafe(stop.set)
     thread.join(30)
