@@ -101,11 +101,12 @@ class App:
         key = (*(s.name for s in specs), host if self._narrowed(specs) else "")
         routes = self._routes.get(key)
         if routes is None:
-            routes = self._routes[key] = Routes()
+            routes = Routes()
             for spec in specs:
                 for operation in spec.operations():
                     if operation.host is None or fnmatch.fnmatchcase(host, operation.host):
                         routes.add(operation.method, operation.path, (spec, operation))
+            self._routes[key] = routes
         return routes
 
     def _narrowed(self, specs: list[ServiceSpec]) -> bool:
