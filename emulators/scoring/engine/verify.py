@@ -107,7 +107,8 @@ class _Comparison:
         """
         theirs = self._original.answers(input_data=self._data(rows))
         body = json.dumps({"input_data": self._data(rows)}).encode()
-        part = Table(self._plan["columns"]).read(body)
+        self._model.table = Table(self._plan["columns"])
+        part = self._model.table.read(body)
         farthest = _difference(theirs, self._model.run([part])[0])
         if self._original.scores is not None:
             scores = self._original.scores(self._data(rows)).tolist()

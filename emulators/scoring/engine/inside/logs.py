@@ -54,7 +54,7 @@ class RequestLog:
 
     def write(self, request: Any, status: int, duration_ms: float, length: int) -> None:
         """Log `request`, answered with `length` bytes; health probes and unknown paths are not."""
-        agent = request.headers.get("user-agent", "-")
+        agent = request.headers.lower.get("user-agent", "-")
         line = f"{request.method} {request.target}"
         scored = f"{line} {status} {duration_ms:0.3f}ms {length}"
         if not self.plain:

@@ -22,6 +22,7 @@ class Waiting(NamedTuple):
     """One request whose rows can be scored with others'."""
 
     id: int
+    frame: Any
     request: Request
     ids: Ids
     part: Any  # has `size`
@@ -81,16 +82,23 @@ class MergingServer:
         except Unusual:
             return None
         ids = Ids(request.headers)
-        return None if ids.refused is not None else Waiting(frame.id, request, ids, part, began)
+        return (
+            None if ids.refused is not None else Waiting(frame.id, frame, request, ids, part, began)
+        )
 
     def _score(self, channel: Channel, waiting: List[Waiting]) -> None:
         began = time.perf_counter()
         try:
             outputs = self._batch.run([one.part for one in waiting])
-        except Exception:
+        except Exception as error:
             if len(waiting) > 1:  # whose rows they were: each gets its own answer
                 for one in waiting:
                     self._score(channel, [one])
+                return
+            if isinstance(error, Unusual):
+                frame = waiting[0].frame
+                reply = self._server.handle(frame.head, frame.body)
+                channel.reply(frame.id, reply.status, reply.head, reply.body)
                 return
             logger.error("Encountered Exception: %s", traceback.format_exc())
             self._send(channel, waiting, [answer.error(500, RUN_RAISED, run_failed=True)], 0)

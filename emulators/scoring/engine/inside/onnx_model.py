@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 from typing import Any, Dict, List
@@ -18,6 +17,7 @@ class OnnxModel:
     """Scores tables with onnxruntime on one thread: processes are the way to use more cores."""
 
     def __init__(self, folder: str) -> None:
+        import numpy
         import onnxruntime
 
         with open(os.path.join(folder, PLAN), encoding="utf-8") as file:
@@ -35,9 +35,16 @@ class OnnxModel:
         self._outputs = [self.plan["output"]]
         self._flat = bool(self.plan["flat"])
         self._matrix = self.plan["matrix"]
+        self._inputs = [(i["name"], numpy.dtype(i["dtype"])) for i in self.plan["inputs"]]
+        self._dtypes = [dtype for _, dtype in self._inputs]
+        self._array = numpy.array
 
     def run(self, parts: List[Rows]) -> List[List[Any]]:
-        """Score several requests' rows at once; one list of predictions for each."""
+        """Score several requests' rows at once; one list of predictions for each.
+
+        Raises:
+            Unusual: a value is not of its column's type.
+        """
         feeds = self._feeds(parts)
         result = self._session.run(self._outputs, feeds)[0]
         values: List[Any] = (result.reshape(-1) if self._flat else result).tolist()
@@ -54,18 +61,12 @@ class OnnxModel:
         return self._session.run([self.plan["scores"]], self._feeds([part]))[0].tolist()
 
     def _feeds(self, parts: List[Rows]) -> Dict[str, Any]:
-        import numpy as np
-
-        columns = parts[0].columns
-        if len(parts) > 1:
-            columns = [
-                list(itertools.chain.from_iterable(part.columns[i] for part in parts))
-                for i in range(len(columns))
-            ]
+        columns = self.table.columns_of(parts)
+        array = self._array
         if self._matrix:
-            dtype = self.plan["inputs"][0]["dtype"]
-            return {self._matrix: np.array(columns, dtype=dtype).T}
+            return {self._matrix: array(columns, dtype=self._dtypes[0]).T}
+        shape = (-1, 1)
         return {
-            given["name"]: np.array(column, dtype=given["dtype"]).reshape(-1, 1)
-            for given, column in zip(self.plan["inputs"], columns)  # noqa: B905
+            name: array(columns[at], dtype=dtype).reshape(shape)
+            for at, (name, dtype) in enumerate(self._inputs)
         }

@@ -14,7 +14,7 @@ MULTIPART = "multipart/form-data"
 class Headers:
     """Request headers: looked up in any case, listed as WSGI names them (`X-Request-Id`)."""
 
-    __slots__ = ("_items",)
+    __slots__ = ("lower",)
 
     def __init__(self, lines: List[str]) -> None:
         items: Dict[str, str] = {}
@@ -24,10 +24,10 @@ class Headers:
             if "_" in key:
                 continue  # gunicorn drops them: X_Y and X-Y would be one WSGI variable
             items[key] = f"{items[key]},{value}" if key in items else value
-        self._items = items
+        self.lower = items
 
     def get(self, name: str, default: Any = None, type: Any = None) -> Any:
-        value = self._items.get(name.lower())
+        value = self.lower.get(name.lower())
         if value is None:
             return default
         try:
@@ -36,28 +36,28 @@ class Headers:
             return default
 
     def __getitem__(self, name: str) -> str:
-        return self._items[name.lower()]
+        return self.lower[name.lower()]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._items
+        return isinstance(name, str) and name.lower() in self.lower
 
     def __iter__(self) -> Iterator[Tuple[str, str]]:
         return iter(self.items())
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.lower)
 
     def keys(self) -> List[str]:
-        return [name.title() for name in self._items]
+        return [name.title() for name in self.lower]
 
     def values(self) -> List[str]:
-        return list(self._items.values())
+        return list(self.lower.values())
 
     def items(self) -> List[Tuple[str, str]]:
-        return [(name.title(), value) for name, value in self._items.items()]
+        return [(name.title(), value) for name, value in self.lower.items()]
 
     def getlist(self, name: str) -> List[str]:
-        return [self._items[name.lower()]] if name in self else []
+        return [self.lower[name.lower()]] if name in self else []
 
     def __str__(self) -> str:
         return "".join(f"{name}: {value}\r\n" for name, value in self.items()) + "\r\n"

@@ -7,7 +7,6 @@ import logging
 import os
 import time
 import traceback
-import uuid
 from typing import Any, List, Optional, Tuple
 
 from . import answer, cors, inputs, logs
@@ -34,6 +33,19 @@ METHODS = {
 }
 
 
+_random = bytearray()
+
+
+def new_id() -> str:
+    """A random UUID (version 4) as text; the system's randomness is read for 256 at once."""
+    if not _random:
+        _random.extend(os.urandom(4096))
+    digits = _random[-16:].hex()
+    del _random[-16:]
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
 class Ids:
     """The id headers of one request, and what is answered when one is too long."""
 
@@ -42,15 +54,16 @@ class Ids:
     def __init__(self, headers: Any) -> None:
         self.request = self.given = self.client = ""
         self.refused: Optional[answer.AMLResponse] = None
-        request_id = headers.get("x-request-id")
+        lower = headers.lower
+        request_id = lower.get("x-request-id")
         if request_id is None:
-            request_id = str(uuid.uuid4())
+            request_id = new_id()
         if len(request_id) > ID_LIMIT:
             self.refused = answer.error(431, f"x-request-id must not exceed {ID_LIMIT} characters")
             return
         self.request = request_id
-        given = headers.get("x-ms-request-id", "")
-        client = headers.get("x-ms-client-request-id", "")
+        given = lower.get("x-ms-request-id", "")
+        client = lower.get("x-ms-client-request-id", "")
         if given:
             logger.warning(
                 "x-ms-request-id header has been deprecated and will be removed from future "
@@ -84,6 +97,7 @@ class Server:
         self._settings, self._script, self._swagger = settings, script, swagger
         self._version = settings.server_version
         self._cors = cors.Cors(settings.cors_origins)
+        self._scored = f"Content-Type: {answer.JSON}\r\n{answer.RUN_FAILED}: False\r\n"
         self._flask: Any = None
 
     def handle(self, head: bytes, body: bytes) -> Reply:
@@ -152,16 +166,17 @@ class Server:
 
     def scored(self, request: Request, ids: Ids, output: Any, elapsed_ms: float) -> Reply:
         """Answer with what run() returned."""
-        took = ("x-ms-run-fn-exec-ms", f"{elapsed_ms:.3f}")
         if isinstance(output, answer.Response) or answer.is_flask(output):
             logger.info("run() output is HTTP Response")
             if output.status_code >= 500:
                 output.headers[answer.RUN_FAILED] = "True"
-            output.headers.add(*took)
+            output.headers.add("x-ms-run-fn-exec-ms", f"{elapsed_ms:.3f}")
             return self.finish(request, ids, output)
         body = json.dumps({} if output is None else output).encode("ascii")
-        pairs = [("Content-Type", answer.JSON), (answer.RUN_FAILED, "False"), took]
-        return answer.encode(200, pairs + self._common(request, ids), body)
+        head = f"{self._scored}x-ms-run-fn-exec-ms: {elapsed_ms:.3f}\r\n"
+        for name, value in self._common(request, ids):
+            head += f"{name}: {value}\r\n"
+        return Reply(200, head.encode("latin-1", "replace"), body)
 
     def finish(self, request: Request, ids: Ids, response: Any) -> Reply:
         """Add the headers that every answer has."""
@@ -173,7 +188,7 @@ class Server:
     def _common(self, request: Request, ids: Ids) -> List[Tuple[str, str]]:
         pairs = [("x-ms-server-version", self._version)] if self._version else []
         pairs += ids.pairs()
-        if "traceid" in request.headers:
+        if "traceid" in request.headers.lower:
             pairs.append(("TraceId", request.headers["traceid"]))
         if self._cors.on:
             pairs += self._cors.headers(request)

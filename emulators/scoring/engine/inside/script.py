@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import importlib
 import importlib.util
 import inspect
@@ -9,7 +10,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from types import FrameType, ModuleType
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
@@ -21,6 +21,10 @@ RAW_FLAG_MODULES = (
     "azureml_inference_server_http.api.aml_request",
     "azureml.contrib.services.aml_request",
 )
+
+
+# The functions under `signal`'s: the module's own turn numbers into enums, twice for each request.
+_ALARM, _REAL = int(signal.SIGALRM), int(signal.ITIMER_REAL)
 
 
 class ScriptError(Exception):
@@ -115,35 +119,20 @@ class Script:
         if self.wants_headers:
             arguments = dict(arguments, request_headers=dict(headers.items()))
         try:
-            with _Alarm(timeout_ms):
+            before = _signal.signal(_ALARM, _raise_timeout)
+            _signal.setitimer(_REAL, timeout_ms / 1000)
+            try:
                 began = time.perf_counter()
                 output = self.run(**arguments)
                 elapsed_ms = (time.perf_counter() - began) * 1000
+            finally:
+                _signal.setitimer(_REAL, 0)
+                _signal.signal(_ALARM, before)
         except TimeoutError:
             raise ScriptTimeout(timeout_ms) from None
         except Exception as error:
             raise ScriptRaised("Caught an unhandled exception from the user script") from error
         return Result(elapsed_ms, output)
-
-
-class _Alarm:
-    """SIGALRM after a time; only the main thread can be interrupted so."""
-
-    __slots__ = ("_before", "_on", "_seconds")
-
-    def __init__(self, timeout_ms: int) -> None:
-        self._seconds = timeout_ms / 1000
-        self._on = threading.current_thread() is threading.main_thread()
-
-    def __enter__(self) -> None:
-        if self._on:
-            self._before = signal.signal(signal.SIGALRM, _raise_timeout)
-            signal.setitimer(signal.ITIMER_REAL, self._seconds)
-
-    def __exit__(self, *_: Any) -> None:
-        if self._on:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, self._before)
 
 
 def _raise_timeout(number: int, frame: Optional[FrameType]) -> None:

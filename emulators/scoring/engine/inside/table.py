@@ -7,6 +7,7 @@ do not fit) is `Unusual` and goes the exact way, whatever that answers.
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
@@ -35,10 +36,10 @@ class Column(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """One request's rows, by column in the order of the signature."""
+    """One request's rows, each in the order of the signature; types are not checked yet."""
 
     size: int
-    columns: List[List[Any]]
+    rows: List[List[Any]]
 
 
 class Table:
@@ -56,7 +57,7 @@ class Table:
         """Read a request's body.
 
         Raises:
-            Unusual: it is not ordinary.
+            Unusual: it is no ordinary table.
         """
         try:
             content = _loads(body)
@@ -64,14 +65,7 @@ class Table:
             raise Unusual("no JSON that every reader agrees on") from None
         if type(content) is not dict or content.get("params") or "input_data" not in content:
             raise Unusual("params, or no input_data")
-        return self.rows(content["input_data"])
-
-    def rows(self, data: Any) -> Rows:
-        """Read the value of input_data.
-
-        Raises:
-            Unusual: it is not ordinary.
-        """
+        data = content["input_data"]
         if type(data) is not dict or not data.keys() <= {"columns", "index", "data"}:
             raise Unusual("not a table in split orientation")
         names, cells = data.get("columns"), data.get("data")
@@ -85,59 +79,72 @@ class Table:
         for row in cells:
             if type(row) is not list or len(row) != width:
                 raise Unusual("rows of different width")
-        by_name = self._arranged(names, cells)
-        return Rows(len(cells), [read(by_name[i]) for i, read in enumerate(self._readers)])
+        return Rows(len(cells), cells if names == self._names else self._arranged(names, cells))
 
-    def _arranged(self, names: List[Any], cells: List[Any]) -> List[Tuple[Any, ...]]:
-        columns = list(zip(*cells))  # noqa: B905 - widths were checked; 3.8 has no `strict`
-        if names == self._names:
-            return columns
+    def _arranged(self, names: List[Any], cells: List[List[Any]]) -> List[List[Any]]:
         places = {name: at for at, name in enumerate(names) if type(name) is str}
         if len(places) != len(names):
             raise Unusual("columns named twice, or not by strings")
         try:
-            return [columns[places[name]] for name in self._names]
+            order = [places[name] for name in self._names]
         except KeyError:
             raise Unusual("a column is missing") from None
+        return [[row[at] for at in order] for row in cells]
+
+    def columns_of(self, parts: List[Rows]) -> List[Any]:
+        """The values of all parts by column.
+
+        Raises:
+            Unusual: a value is not of its column's type; which part has it is not told.
+        """
+        if len(parts) == 1:
+            rows: Any = parts[0].rows
+        else:
+            rows = itertools.chain.from_iterable(part.rows for part in parts)
+        columns = zip(*rows)  # noqa: B905 - widths were checked; 3.8 has no `strict`
+        return [read(values) for read, values in zip(self._readers, columns)]  # noqa: B905
 
 
-def _reader(column: Column) -> Callable[[Tuple[Any, ...]], List[Any]]:
+def _reader(column: Column) -> Callable[[Tuple[Any, ...]], Any]:
     return _text_reader(column) if column.kind == "text" else _number_reader(column)
 
 
-def _number_reader(column: Column) -> Callable[[Tuple[Any, ...]], List[Any]]:
+def _number_reader(column: Column) -> Callable[[Tuple[Any, ...]], Any]:
     allowed = {int} if column.kind == "int" else NUMBERS
     with_null = allowed | {type(None)}
     missing = column.missing and column.kind == "float"
+    only_float = {float}
     nan = float("nan")
 
-    def read(values: Tuple[Any, ...]) -> List[Any]:
+    def read(values: Tuple[Any, ...]) -> Any:
         kinds = set(map(type, values))
+        if kinds == only_float:
+            return values
         if not kinds <= allowed:
             if not (missing and kinds <= with_null):
                 raise Unusual(f"column {column.name}")
-            values = tuple(nan if value is None else value for value in values)
-        if int in kinds and any(
-            type(value) is int and not -WHOLE_LIMIT <= value <= WHOLE_LIMIT for value in values
-        ):
-            raise Unusual(f"a large whole number in column {column.name}")
-        return list(values)
+            values = tuple([nan if value is None else value for value in values])
+        if int in kinds:
+            whole = [value for value in values if type(value) is int]
+            if max(whole) > WHOLE_LIMIT or min(whole) < -WHOLE_LIMIT:
+                raise Unusual(f"a large whole number in column {column.name}")
+        return values
 
     return read
 
 
-def _text_reader(column: Column) -> Callable[[Tuple[Any, ...]], List[Any]]:
+def _text_reader(column: Column) -> Callable[[Tuple[Any, ...]], Any]:
     known, missing = column.known, column.missing
     allowed = {str, type(None)} if missing else {str}
 
-    def read(values: Tuple[Any, ...]) -> List[Any]:
+    def read(values: Tuple[Any, ...]) -> Any:
         kinds = set(map(type, values))
         if not kinds <= allowed or (not column.empty and "" in values):
             raise Unusual(f"column {column.name}")
         if known is not None and not known.issuperset(v for v in values if v is not None):
             raise Unusual(f"an unknown value in column {column.name}")
-        if missing:
+        if len(kinds) > 1 or type(None) in kinds:
             return ["" if value is None else value for value in values]
-        return list(values)
+        return values
 
     return read
