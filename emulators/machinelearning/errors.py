@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emulators.kernel.errors import BadRequest, Conflict, NotFound
 
 
@@ -38,6 +40,19 @@ class ResourceMissing(NotFound):
     """ARM's answer for a resource below the workspace, or the workspace itself."""
 
     code = "ResourceNotFound"
+
+
+class NestedResources(Conflict):
+    """ARM's answer when what is to be deleted still holds other resources."""
+
+    code = "CannotDeleteResource"
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        super().__init__(
+            "Cannot delete resource while nested resources exist. Some existing nested resource"
+            f" IDs include: '{', '.join(ids[:5])}'. Please delete all nested resources before"
+            " deleting this resource."
+        )
 
 
 class GroupMissing(NotFound):

@@ -13,6 +13,7 @@ from emulators.machinelearning.store.workspaces import Workspace
 
 ARM = "https://management.azure.com"
 API = "2023-01-01"
+INSIGHTS_API = "2020-02-02"
 SAS_LIFETIME = timedelta(hours=8)
 
 
@@ -40,6 +41,17 @@ async def key_of(ctx: Context, account_id: str) -> str:
     if answer.status_code != 200:
         raise StorageFailed(f"The keys of '{account_id}' could not be had: {answer.status_code}.")
     return str(answer.json()["keys"][0]["value"])
+
+
+async def instrumentation_key(ctx: Context, ws: Workspace) -> str | None:
+    """The key of the workspace's Application Insights; None where that is not to be had."""
+    async with ctx.peers.client() as http:
+        url = f"{ARM}{ws.properties.get('applicationInsights', '')}"
+        answer = await http.get(url, params={"api-version": INSIGHTS_API})
+    if answer.status_code != 200:
+        return None
+    found = (answer.json().get("properties") or {}).get("InstrumentationKey")
+    return None if found is None else str(found)
 
 
 async def container_sas(

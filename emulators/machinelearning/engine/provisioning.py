@@ -14,6 +14,7 @@ from emulators.machinelearning.engine import datastores, names, storage_access, 
 from emulators.machinelearning.errors import (
     AssetExists,
     GroupMissing,
+    NestedResources,
     StorageFailed,
     UserError,
     ValidationError,
@@ -25,6 +26,8 @@ from emulators.machinelearning.store.assets import (
     UPLOADS,
     VERSIONS,
 )
+from emulators.machinelearning.store.endpoints import ENDPOINTS
+from emulators.machinelearning.store.jobs import CHILD_JOBS, JOBS, REUSE
 from emulators.machinelearning.store.workspaces import (
     CHILDREN,
     WORKSPACE_GUIDS,
@@ -68,6 +71,9 @@ OWNED: tuple[Table[Any], ...] = (
     CODE_HASHES,
     JOB_OUTPUTS,
     UPLOADS,
+    JOBS,
+    CHILD_JOBS,
+    REUSE,
 )
 """Tables whose records begin with the workspace's guid and go with it."""
 
@@ -335,7 +341,14 @@ def update(ctx: Context, ws: Workspace, body: Mapping[str, Any]) -> Workspace:
 
 
 def delete(ctx: Context, ws: Workspace) -> None:
-    """Remove a workspace and what it owns; storage accounts and files stay, as in Azure."""
+    """Remove a workspace and what it owns; storage accounts and files stay, as in Azure.
+
+    Raises:
+        NestedResources: it has online endpoints, which serve until they are deleted.
+    """
+    names_left = [found.name for found in ctx.store.scan(ENDPOINTS, ws.guid)]
+    if names_left:
+        raise NestedResources([f"{ws.arm_id}/onlineEndpoints/{name}" for name in names_left])
     with ctx.store.transaction():
         for table in OWNED:
             for record in list(ctx.store.scan(table, ws.guid)):

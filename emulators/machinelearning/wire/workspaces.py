@@ -117,15 +117,14 @@ async def list_by_subscription(request: Request) -> Reply:
 
 async def list_keys(request: Request) -> Reply:
     ctx, ws = context_and_workspace(request)
-    key = await accounts.key_of(ctx, str(ws.properties["storageAccount"]))
-    return Reply(
-        200,
-        {
-            "userStorageKey": key,
-            "userStorageResourceId": ws.properties["storageAccount"],
-            "appInsightsInstrumentationKey": ctx.secrets.guid(f"ml/insights/{ws.guid}"),
-        },
-    )
+    found = {
+        "userStorageKey": await accounts.key_of(ctx, str(ws.properties["storageAccount"])),
+        "userStorageResourceId": ws.properties["storageAccount"],
+    }
+    instrumentation = await accounts.instrumentation_key(ctx, ws)
+    if instrumentation is not None:
+        found["appInsightsInstrumentationKey"] = instrumentation
+    return Reply(200, found)
 
 
 async def list_storage_keys(request: Request) -> Reply:
