@@ -85,7 +85,8 @@ class Fetcher:
                     await _whole(self._ctx, where, target)
                 else:
                     await asyncio.to_thread(_fetch_web, key, target)
-        return target
+        # Azure mounts real folders: MLflow, for one, refuses a model that is behind a link.
+        return target.resolve()
 
     def prime(self, job: Job, placed: Placed) -> None:
         """Let later steps read an output where it was written instead of fetching it again."""
