@@ -22,6 +22,10 @@ from emulators.machinelearning.store.assets import (
 from emulators.machinelearning.store.workspaces import Workspace
 
 LATEST = "latest"
+LABELS = (LATEST, "default")
+DEFAULT_VERSION = "azureml_default"
+"""What the client writes for "no version given" of a component."""
+
 SYSTEM = "rehearsal"
 """Who made what nobody asked for by name, such as the outputs of jobs."""
 
@@ -113,6 +117,8 @@ def get_version(ctx: Context, ws: Workspace, kind: str, name: str, version: str)
     Raises:
         AssetNotFound: no such name or version.
     """
+    if version == DEFAULT_VERSION:
+        return get_labelled(ctx, ws, kind, name, LATEST)
     found = ctx.store.get(VERSIONS, ws.guid, kind, name.lower(), version)
     if found is None:
         raise AssetNotFound(
@@ -123,12 +129,12 @@ def get_version(ctx: Context, ws: Workspace, kind: str, name: str, version: str)
 
 
 def get_labelled(ctx: Context, ws: Workspace, kind: str, name: str, label: str) -> AssetVersion:
-    """The version a label stands for; `latest` is the newest that is not archived.
+    """The version a label stands for; each is the newest that is not archived.
 
     Raises:
         AssetNotFound: no such asset or label.
     """
-    if label.lower() != LATEST:
+    if label.lower() not in LABELS:
         raise AssetNotFound(f"{KINDS[kind].word} {name} has no label '{label}'.", target=name)
     get_container(ctx, ws, kind, name)
     living = [v for v in versions(ctx, ws, kind, name) if not v.properties.get("isArchived")]
@@ -162,7 +168,7 @@ def create_version(ctx: Context, ws: Workspace, draft: Draft) -> Made:
     names.check("asset", draft.name)
     if draft.version is not None:
         names.check("version", draft.version)
-        if draft.version.lower() == LATEST:
+        if draft.version.lower() in (LATEST, DEFAULT_VERSION):
             raise ValidationError(f"'{draft.version}' is a label, not a version.", target="version")
     with ctx.store.transaction():
         home = find_container(ctx, ws, draft.kind, draft.name)

@@ -179,7 +179,9 @@ def test_hostile_names_are_refused(ctx: Context, name: str) -> None:
         make(ctx, "1", name=name)
 
 
-@pytest.mark.parametrize("version", ["", ".", "..", "a/b", "a b", "latest", "1\n", "x" * 256])
+@pytest.mark.parametrize(
+    "version", ["", ".", "..", "a/b", "a b", "latest", "azureml_default", "1\n", "x" * 256]
+)
 def test_hostile_versions_are_refused(ctx: Context, version: str) -> None:
     with pytest.raises(ValidationError):
         make(ctx, version)
@@ -202,6 +204,7 @@ def test_references_resolve_in_every_form(ctx: Context) -> None:
         "azureml:n:2",
         "azureml:n@latest",
         "azureml:n",
+        "azureml:n:azureml_default",
         "azureml://data/n/versions/2",
         "azureml://data/n/labels/latest",
     ]
