@@ -125,6 +125,9 @@ class Served(HttpToolsProtocol):
             self.headers.append((b"host", self._host))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if name[:10].lower() == b"x-ms-meta-":  # Storage keeps the case of metadata names
+            said = name.decode("latin-1")
+            self.scope["state"].setdefault("header_case", {})[said.lower()] = said
         # What the client asked the proxy for is the host, whatever the request inside says.
         if self._host is None or name.lower() != b"host":
             super().on_header(name, value)

@@ -18,7 +18,7 @@ from emulators.storage import errors
 from emulators.storage.engine import access, accounts, naming
 from emulators.storage.engine.vault import Vault, vault_of
 from emulators.storage.wire import ask as asking
-from emulators.storage.wire.ask import Ask
+from emulators.storage.wire.ask import META, Ask
 from emulators.storage.wire.bodies import Download
 from emulators.storage.wire.routes import Route, query_of
 
@@ -43,6 +43,13 @@ def routes() -> dict[tuple[str, str, str], Route]:
         assert key not in made, f"{key} is routed twice"
         made[key] = route
     return made
+
+
+class _Cased(bytes):
+    """A metadata name that the HTTP server leaves as it is when it lowers names of headers."""
+
+    def lower(self) -> bytes:
+        return self
 
 
 class UnknownAccount(Exception):
@@ -186,7 +193,10 @@ async def _send(reply: Reply, request: Request, call: Call, version: str, send: 
         assert body is None or isinstance(body, bytes)
         if not any(name.lower() == "content-length" for name in headers):
             headers["Content-Length"] = str(len(body or b""))
-    raw = [(name.encode("latin-1"), _sendable(value)) for name, value in headers.items()]
+    raw = [
+        (_Cased(n, "latin-1") if n.startswith(META) else n.lower().encode(), _sendable(value))
+        for n, value in headers.items()
+    ]
     try:
         await send({"type": "http.response.start", "status": reply.status, "headers": raw})
         if isinstance(body, AsyncIterator):

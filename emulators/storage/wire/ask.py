@@ -177,7 +177,7 @@ class Ask:
 
 def original_case(request: Request) -> dict[str, str]:
     """Header names as they were sent, where the front door kept them, by lower-case name."""
-    kept = request.scope.get("header_case")
+    kept = request.scope.get("state", {}).get("header_case")
     return kept if isinstance(kept, dict) else {}
 
 
