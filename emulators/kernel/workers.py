@@ -22,6 +22,7 @@ LOG_KEPT_BYTES = 8 << 20
 SUPERVISE_S = 1.0
 RESTART_FIRST_S, RESTART_LAST_S = 0.1, 5.0
 TAIL_BYTES = 2000
+UNLINKED_S = 1.0  # a process that hung up has this long to exit
 
 _NUMBERS = itertools.count()
 
@@ -356,9 +357,12 @@ class WorkerPool:
         return worker
 
     def _disconnected(self, worker: _Worker, link: _Link) -> None:
+        """Its guard answers what it held once the process is gone: then the reason is known."""
         if worker.link is link:
             worker.link, worker.ready = None, False
-            self._give_back(worker)
+            process = worker.process
+            if process is not None and self._loop is not None:
+                self._loop.call_later(UNLINKED_S, self._kill_same, worker, process)
 
     def _give_back(self, worker: _Worker) -> None:
         """After a death: the oldest request failed with it; the others had not begun."""
@@ -415,11 +419,16 @@ class WorkerPool:
         """End the process in this place, and what it started; answer what it held."""
         if worker.link is not None:
             worker.link.close()
-        self._kill_group(worker)
-        if worker.process is not None:
-            await worker.process.wait()
+        process = worker.process
+        if process is not None and process.returncode is None:
+            self._kill_group(worker)
+            await process.wait()
         worker.ready = False
         self._give_back(worker)
+
+    def _kill_same(self, worker: _Worker, process: asyncio.subprocess.Process) -> None:
+        if worker.process is process and process.returncode is None:
+            self._kill_group(worker)
 
     @staticmethod
     def _kill_group(worker: _Worker) -> None:

@@ -66,6 +66,12 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[tuple[bytes, bytes, bool]] = deque()
         self._busy = 0  # id of the request a worker has
         self._head_only = self._closing = self._keep = self._reading = False
+        self._deaf = False  # what else the client sends is not read
+        self._refusal: tuple[int, bytes] | None = None  # the last answer, after those before it
+        self._method = b""
+        self._upgrade = self._chunked = False
+        self._length = 0  # as declared
+        self._unparsed = 0  # bytes of a body that the parser leaves to us
         self._writable = True
         self._lines: list[bytes] = []
         self._head_bytes = 0
@@ -93,18 +99,33 @@ class Connection(asyncio.Protocol):
             self._busy = 0
 
     def data_received(self, data: bytes) -> None:
-        if self._closing:
+        if self._deaf:
             return
+        if self._unparsed:
+            data = self._take(data)
+            if not data:
+                return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # No other protocol is spoken: the request was answered as what it is.
+            # No other protocol is spoken here: the request is an ordinary one, whose body the
+            # parser leaves to us.
+            keep = self._parser.should_keep_alive()
             self._parser = httptools.HttpRequestParser(self)
             rest = data[upgrade.args[0] :]
-            if rest:
+            if keep and rest:
                 self.data_received(rest)
         except httptools.HttpParserError:
             self._refuse(400, b"Bad Request")
+
+    def _take(self, data: bytes) -> bytes:
+        """Add to the body that the parser does not read; return what follows it."""
+        body, rest = data[: self._unparsed], data[self._unparsed :]
+        self._body.append(body)
+        self._unparsed -= len(body)
+        if not self._unparsed:
+            self._complete(self._method, True)
+        return rest
 
     def eof_received(self) -> bool:
         if self._busy or self._waiting:
@@ -123,7 +144,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._lines = []
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._body_bytes = self._length = 0
+        self._upgrade = self._chunked = False
         self._body = []
         self._reading = True
         self.deadline = self._front.now + self._front.limits.request_s
@@ -144,10 +166,15 @@ class Connection(asyncio.Protocol):
             return
         self._lines.append(name + b": " + value)
         if len(name) == 14 and name.lower() == b"content-length":
-            if int(value) > self._front.limits.body_bytes:
+            self._length = int(value)
+            if self._length > self._front.limits.body_bytes:
                 self._refuse(413, b"Payload Too Large")
         elif len(name) == 6 and name.lower() == b"expect":
             self._expected(value)
+        elif len(name) == 7 and name.lower() == b"upgrade":
+            self._upgrade = True
+        elif len(name) == 17 and name.lower() == b"transfer-encoding":
+            self._chunked = True
 
     def _expected(self, what: bytes) -> None:
         free = not (self._busy or self._waiting or self._closing)
@@ -162,13 +189,24 @@ class Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        if self._closing:
+        if self._deaf:
             return
+        parser = self._parser
+        keep = parser.should_keep_alive()
+        if self._upgrade and parser.should_upgrade() and (self._length or self._chunked):
+            if self._chunked:
+                self._refuse(400, b"Upgrade with a chunked body")
+            self._unparsed, self._method = self._length, parser.get_method()
+            return
+        self._complete(parser.get_method(), keep)
+
+    def _complete(self, method: bytes, keep: bool) -> None:
         self._reading = False
-        parser, lines, parts = self._parser, self._lines, self._body
-        lines[0] = parser.get_method() + b" " + lines[0]
+        self._deaf = not keep
+        lines, parts = self._lines, self._body
+        lines[0] = method + b" " + lines[0]
         body = parts[0] if len(parts) == 1 else b"".join(parts)
-        request = (b"\n".join(lines), body, parser.should_keep_alive())
+        request = (b"\n".join(lines), body, keep)
         if self._busy or self._waiting or not self._writable:
             self._waiting.append(request)
             if len(self._waiting) >= WAITING_LIMIT and self._transport is not None:
@@ -190,7 +228,7 @@ class Connection(asyncio.Protocol):
     def _answer(self, frame: Frame | None) -> None:
         self._busy = 0
         transport, front = self._transport, self._front
-        if transport is None:
+        if transport is None or self._closing:
             return
         if frame is None:  # the process died with the request: the real server drops it likewise
             self.abort()
@@ -210,6 +248,8 @@ class Connection(asyncio.Protocol):
         self.deadline = front.now + (limits.request_s if self._reading else limits.idle_s)
         if self._waiting:
             self._next()
+        elif self._refusal is not None:
+            self._refuse(*self._refusal)
 
     def _next(self) -> None:
         if self._waiting and not self._busy and self._writable and self._transport is not None:
@@ -218,8 +258,12 @@ class Connection(asyncio.Protocol):
             self._send(self._waiting.popleft())
 
     def _refuse(self, status: int, text: bytes) -> None:
-        """Answer without a worker and hang up; whatever else was sent is not read."""
+        """Answer without a worker, after what is being answered, and hang up."""
         if self._closing or self._transport is None:
+            return
+        self._deaf = True
+        if self._busy or self._waiting:
+            self._refusal = (status, text)
             return
         self._closing = True
         length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(text)

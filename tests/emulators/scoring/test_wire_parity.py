@@ -262,8 +262,10 @@ def with_packages(
 def seen(url: str, ask: Ask) -> dict[str, Any]:
     """What a client can tell of the answer."""
     with httpx.Client(base_url=url, timeout=30) as client:
-        headers = {name: value.encode("latin-1") for name, value in ask.headers.items()}
-        answer = client.request(ask.method, ask.target, content=ask.body or None, headers=headers)
+        headers = {name.encode(): value.encode("latin-1") for name, value in ask.headers.items()}
+        answer = client.request(
+            ask.method, ask.target, content=ask.body or None, headers=list(headers.items())
+        )
     told: dict[str, Any] = {"status": answer.status_code}
     told |= {name: sorted(answer.headers.get_list(name)) for name in COMPARED}
     if ask.method == "OPTIONS" and "allow" in answer.headers:
