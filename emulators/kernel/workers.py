@@ -22,6 +22,7 @@ LOG_KEPT_BYTES = 8 << 20
 SUPERVISE_S = 1.0
 RESTART_FIRST_S, RESTART_LAST_S = 0.1, 5.0
 TAIL_BYTES = 2000
+EXIT_S = 1.0  # an idle process that is not wanted any more has this long
 UNLINKED_S = 1.0  # a process that hung up has this long to exit
 
 _NUMBERS = itertools.count()
@@ -243,8 +244,7 @@ class WorkerPool:
         for guard in self._guards:
             guard.cancel()
         await asyncio.gather(*self._guards, return_exceptions=True)
-        for worker in self._workers:
-            await self._end(worker)
+        await asyncio.gather(*(self._end(worker, grace_s) for worker in self._workers))
         for task in self._waiting:
             task.answer(None)
         self._waiting.clear()
@@ -415,12 +415,17 @@ class WorkerPool:
             )
         return await worker.process.wait()
 
-    async def _end(self, worker: _Worker) -> None:
-        """End the process in this place, and what it started; answer what it held."""
+    async def _end(self, worker: _Worker, grace_s: float) -> None:
+        """End the process in this place, and what it started; answer what it held.
+
+        Its connection is closed first: an idle process then exits by itself, its output flushed.
+        """
         if worker.link is not None:
             worker.link.close()
         process = worker.process
         if process is not None and process.returncode is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), min(grace_s, EXIT_S))
             self._kill_group(worker)
             await process.wait()
         worker.ready = False
