@@ -16,6 +16,7 @@ import httpx
 from emulators.kernel.context import Context
 from emulators.kernel.sas import sign_service_sas
 from emulators.mlflow.engine.locations import Place
+from emulators.mlflow.engine.logged import settled
 from emulators.mlflow.errors import ResourceMissing, ServerFailed
 from emulators.mlflow.wire.arm import arm, checked
 from emulators.mlflow.wire.workspaces import Container, Workspace, blob_url, container_of
@@ -76,6 +77,7 @@ async def upload(
     Raises:
         ServerFailed: storage refuses.
     """
+    place = settled(ctx, workspace.key, place)
     url = await blob_url(ctx, workspace, place)
     container = await container_of(ctx, workspace, place.datastore)
     async with ctx.peers.client(TIMEOUT_S) as http:
@@ -141,7 +143,7 @@ async def download(
         ResourceMissing: there is no such file.
         ServerFailed: storage refuses.
     """
-    url = await blob_url(ctx, workspace, place)
+    url = await blob_url(ctx, workspace, settled(ctx, workspace.key, place))
     stack = AsyncExitStack()
     try:
         http = await stack.enter_async_context(ctx.peers.client(TIMEOUT_S))
@@ -191,6 +193,7 @@ async def listed(
     Raises:
         ServerFailed: storage refuses.
     """
+    place = settled(ctx, workspace.key, place)
     container = await container_of(ctx, workspace, place.datastore)
     prefix = f"{place.path}/" if place.path else ""
     query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": str(PAGE)}
@@ -228,7 +231,7 @@ def _entries(root: ElementTree.Element) -> list[Entry]:
 
 async def exists(ctx: Context, workspace: Workspace, place: Place) -> bool:
     """Whether there is a file at exactly this place."""
-    url = await blob_url(ctx, workspace, place)
+    url = await blob_url(ctx, workspace, settled(ctx, workspace.key, place))
     async with ctx.peers.client(TIMEOUT_S) as http:
         answer = await http.head(url, headers=HEADERS)
     return answer.status_code == 200
@@ -243,6 +246,7 @@ async def any_below(ctx: Context, workspace: Workspace, place: Place) -> bool:
 
 async def delete(ctx: Context, workspace: Workspace, place: Place) -> int:
     """Delete a file, and what is below it as a folder; returns how many files went."""
+    place = settled(ctx, workspace.key, place)
     paths = [place]
     paths += [place / entry.path async for entry in listed(ctx, workspace, place, flat=True)]
     gone = 0
@@ -264,6 +268,7 @@ async def signature(ctx: Context, workspace: Workspace, place: Place, permission
     Raises:
         ServerFailed: the datastore has no credential to sign with.
     """
+    place = settled(ctx, workspace.key, place)
     path = f"{workspace.path}/datastores/{place.datastore}/listSecrets"
     body = {"expirableSecret": True, "expireAfterHours": 1}
     secrets = checked(await arm(ctx, "POST", path, body))

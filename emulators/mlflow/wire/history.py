@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from emulators.kernel.http import Operation, Reply, call_of, context_of, links_of, read_json
 from emulators.mlflow.engine.locations import RUN_ORIGIN, Place, of_artifact, of_run, safe
+from emulators.mlflow.engine.logged import settled
 from emulators.mlflow.errors import InvalidParameter, ResourceMissing
 from emulators.mlflow.wire import blobs
 from emulators.mlflow.wire.paths import ARTIFACT_SERVICE, HISTORY
@@ -30,7 +31,7 @@ async def _content(request: Request, workspace: Workspace, path: str, allow: str
     """An artifact with an address that needs no token."""
     ctx = context_of(request)
     origin, container, folder = _origin(request)
-    place = folder / path
+    place = settled(ctx, workspace.key, folder / path)
     store = await container_of(ctx, workspace, place.datastore)
     query = await blobs.signature(ctx, workspace, place, allow)
     url = links_of(request).blob(store.account, f"/{store.name}/{blobs.quoted(place.path)}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
 from emulators.kernel.context import Context
 from emulators.mlflow.engine import locations, models
+from emulators.mlflow.engine.logged import lineage, settled
 from emulators.mlflow.engine.models import Json, Model, Version
 from emulators.mlflow.errors import InvalidParameter, ResourceExists, ResourceMissing
 from emulators.mlflow.wire import blobs
@@ -17,11 +19,22 @@ from emulators.mlflow.wire.arm import arm, arm_get, arm_list, checked
 from emulators.mlflow.wire.workspaces import Workspace
 
 MLMODEL = "MLmodel"
+MLFLOW_MODEL = "mlflow_model"
 LIVE = {"listViewType": "ActiveOnly"}
 TRIES = 20
 READ_ONLY = ("latestVersion", "nextVersion", "provisioningState")
 
 _LOCKS: WeakValueDictionary[tuple[int, str, str], asyncio.Lock] = WeakValueDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The files that a version is made of."""
+
+    uri: str  # as Azure ML writes it
+    kind: str  # type of model
+    run_id: str = ""
+    model_id: str = ""
 
 
 class Registry:
@@ -142,8 +155,10 @@ class Registry:
             InvalidParameter: a source outside this workspace.
         """
         await self.model(name)
-        uri, kind = await self.resolve(str(given.get("source") or ""))
-        body = models.new_version(uri, kind, given)
+        source = await self.resolve(str(given.get("source") or ""))
+        kept = {key: value for key, value in given.items() if value}
+        known = {"run_id": source.run_id, "model_id": source.model_id}
+        body = models.new_version(source.uri, source.kind, known | kept)
         async with self.changing(name):
             for _ in range(TRIES):
                 number = (await self.model(name)).next_version
@@ -155,8 +170,8 @@ class Registry:
                     return models.version_of(name, checked(answer))
         raise ResourceExists(f"Model {name} is registered by others faster than here; try again.")
 
-    async def resolve(self, source: str) -> tuple[str, str]:
-        """Azure ML's URI of a source, and the type of model that lies there.
+    async def resolve(self, source: str) -> Source:
+        """What a source means.
 
         Raises:
             ResourceMissing: there are no files.
@@ -165,17 +180,19 @@ class Registry:
         if not source:
             raise InvalidParameter("Missing value for required parameter 'source'.")
         if source.startswith("models:/") and (found := await self._of_registered(source)):
-            return found.uri, "mlflow_model"
+            return Source(found.uri, MLFLOW_MODEL, found.run_id, found.model_id)
         place = locations.of_source(source)
         if place is None:  # a job's output or an asset: only Azure ML knows where it is
-            return source, "mlflow_model"
+            return Source(source, MLFLOW_MODEL)
+        place = settled(self.ctx, self.workspace.key, place)
         if await blobs.exists(self.ctx, self.workspace, place / MLMODEL):
-            kind = "mlflow_model"
+            kind = MLFLOW_MODEL
         elif await blobs.any_below(self.ctx, self.workspace, place):
             kind = "custom_model"
         else:
             raise ResourceMissing(f"There are no files at the model source '{source}'.")
-        return locations.datastore_uri(self.workspace.short, place), kind
+        uri = locations.datastore_uri(self.workspace.short, place)
+        return Source(uri, kind, *lineage(self.ctx, self.workspace.key, place))
 
     async def _of_registered(self, source: str) -> Version | None:
         """The version that `models:/{name}/{version}` or `models:/{name}@{alias}` means."""

@@ -13,9 +13,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, Reply, context_of, links_of, principal_of, read_body
 from emulators.kernel.peers import SYSTEM_OBJECT
 from emulators.mlflow.engine.locations import plugin_artifact_uri
+from emulators.mlflow.engine.logged import remember
 from emulators.mlflow.engine.process import Server, server_of
 from emulators.mlflow.errors import NotAllowed, ResourceMissing, ServerFailed
 from emulators.mlflow.wire.inner import HEADER
@@ -24,6 +26,7 @@ from emulators.mlflow.wire.workspaces import Workspace, workspace_of
 
 TO_SERVER = ("content-type", "accept", "user-agent", "x-mlflow-experiment-id")
 FROM_SERVER = ("content-type", "content-disposition", "retry-after")
+LOGGED_MODELS = "/api/2.0/mlflow/logged-models"
 FORWARD_TIMEOUT_S = 120.0
 CONNECTIONS = 32
 
@@ -115,10 +118,23 @@ async def forward(request: Request) -> Response:
         headers=headers,
     )
     content = answer.content
+    if found["tail"] == LOGGED_MODELS and request.method == "POST" and answer.status_code == 200:
+        _remember(context_of(request), workspace, content)
     if is_plugin(request) and answer.headers.get("content-type", "").startswith("application/json"):
         content = _for_plugin(content, _plugin_base(request, workspace))
     kept = {name: answer.headers[name] for name in FROM_SERVER if name in answer.headers}
     return Response(content, answer.status_code, kept)
+
+
+def _remember(ctx: Context, workspace: Workspace, content: bytes) -> None:
+    info = orjson.loads(content).get("model", {}).get("info", {})
+    remember(
+        ctx,
+        workspace.key,
+        str(info.get("model_id", "")),
+        str(info.get("source_run_id", "")),
+        str(info.get("name", "")),
+    )
 
 
 def _plugin_base(request: Request, workspace: Workspace) -> str:

@@ -46,7 +46,40 @@ def test_log_register_load(client: MlflowClient, tracking: Tracking) -> None:
     assert inside["modelUri"].startswith("azureml://subscriptions/")
     assert place in inside["modelUri"]
     assert tracking.arm("GET", "/models/attrition")["properties"]["latestVersion"] == "2"
-    assert client.get_model_version("attrition", "1").run_id == run_id
+    for version in ("1", "2"):
+        assert client.get_model_version("attrition", version).run_id == run_id
+        inside = tracking.arm("GET", f"/models/attrition/versions/{version}")["properties"]
+        assert inside["jobName"] == run_id
+        assert inside["properties"]["mlflow.modelId"] == uri.removeprefix("models:/")
+
+
+def test_a_logged_model_is_among_its_run_s_files(client: MlflowClient, tracking: Tracking) -> None:
+    run_id, uri = logged("files-of-models")
+    assert [f.path for f in client.list_artifacts(run_id)] == ["model"]
+    assert "model/MLmodel" in [f.path for f in client.list_artifacts(run_id, "model")]
+    place = f"azureml://jobs/{run_id}/outputs/artifacts/paths/model/"
+    inside = {"modelType": "mlflow_model", "modelUri": place}
+    tracking.arm("PUT", "/models/by-job-path/versions/1", {"properties": inside})
+    loaded = mlflow.pyfunc.load_model("models:/by-job-path/1")
+    assert list(loaded.predict(ROWS)) == [0, 1, 0, 1]
+    assert mlflow.register_model(uri, "by-job-path").version == "2"
+
+
+def test_models_of_one_name_in_one_run_stay_apart(client: MlflowClient) -> None:
+    mlflow.set_experiment("checkpoints")
+    uris = []
+    with mlflow.start_run():
+        for turn, labels in enumerate(([0, 1, 0, 1], [1, 0, 1, 0])):
+            info = mlflow.sklearn.log_model(
+                LogisticRegression().fit(ROWS, labels),
+                name="checkpoint",
+                step=turn,
+                serialization_format="cloudpickle",
+                pip_requirements=["scikit-learn"],
+            )
+            uris.append(info.model_uri)
+    first, second = (list(mlflow.sklearn.load_model(uri).predict(ROWS)) for uri in uris)
+    assert (first, second) == ([0, 1, 0, 1], [1, 0, 1, 0])
 
 
 def test_what_azure_ml_registered_mlflow_loads(client: MlflowClient, tracking: Tracking) -> None:

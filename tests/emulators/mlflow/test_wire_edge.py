@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 import requests
@@ -13,13 +14,13 @@ WAIT_S = 60
 
 
 def call(
-    tracking: Tracking, method: str, tail: str, *, token: str | None = None, **more: object
+    tracking: Tracking, method: str, tail: str, *, token: str | None = None, **more: Any
 ) -> requests.Response:
     """One raw call, its path sent exactly as written."""
     given = {"authorization": f"Bearer {token or tracking.token}"} if token != "" else {}
     headers = {**given, **dict(more.pop("headers", {}))}
     with requests.Session() as session:
-        request = requests.Request(method, tracking.uri(), headers=headers, **more)  # type: ignore[arg-type]
+        request = requests.Request(method, tracking.uri(), headers=headers, **more)
         prepared = session.prepare_request(request)
         prepared.url = tracking.uri() + tail
         return session.send(prepared, timeout=WAIT_S)
