@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -43,8 +44,17 @@ class Lines(io.TextIOBase):
 
 @contextlib.contextmanager
 def _printed_to(say: Say) -> Iterator[None]:
-    """Catch what the SDK prints: its log streaming and its dots while it waits go to stdout."""
-    lines = Lines(say)
+    """Catch what the SDK prints: its log streaming and its dots while it waits go to stdout.
+
+    `say` itself may print: it is called with the stdout that was there before.
+    """
+    before = sys.stdout
+
+    def outside(line: str) -> None:
+        with contextlib.redirect_stdout(before):
+            say(line)
+
+    lines = Lines(outside)
     with contextlib.redirect_stdout(lines):
         yield
     lines.end()
@@ -60,7 +70,8 @@ def client(target: Target) -> MLClient:
 
     from azure.ai.ml import MLClient
 
-    for noisy in ("azure", "msrest", "urllib3"):
+    # azure.ai.ml sets its own level when it is imported, and warns of classes nobody named.
+    for noisy in ("azure", "azure.ai.ml", "msrest", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     names = target.names
     return MLClient(
@@ -171,14 +182,14 @@ class SdkJobs:
                 self._ml.jobs.stream(job)
         except JobException as ended:
             raise JobFailed(f"job {job} failed: {_reason(str(ended))}") from ended
-        status = str(self._ml.jobs.get(job).status)
+        status = _text(self._ml.jobs.get(job).status)
         if status != "Completed":
             raise JobFailed(f"job {job} ended as {status}")
 
     def children(self, job: str) -> Mapping[str, str]:
         """Return the status of each step of a pipeline, by its display name."""
         found = self._ml.jobs.list(parent_job_name=job)
-        return {str(child.display_name or child.name): str(child.status) for child in found}
+        return {str(child.display_name or child.name): _text(child.status) for child in found}
 
     def download(self, job: str, output: str, folder: Path) -> Path:
         """Fetch a named output of a job that has ended; return the folder that holds its files.
@@ -192,6 +203,11 @@ class SdkJobs:
         if not found.is_dir():
             raise LookupError(f"job {job} has no output {output!r}")
         return found
+
+
+def _text(value: Any) -> str:
+    """Return a status as text; the SDK gives some as an enumeration's member."""
+    return str(getattr(value, "value", value))
 
 
 def _reason(text: str) -> str:
