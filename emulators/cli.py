@@ -16,7 +16,7 @@ from emulators.kernel.settings import Settings
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=(
         "Azure MLOps on your own machine: unmodified Azure SDK code, really run, offline.\n\n"
