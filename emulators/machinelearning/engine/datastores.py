@@ -63,6 +63,8 @@ def secret_name(ws: Workspace, name: str) -> str:
 def put(ctx: Context, ws: Workspace, name: str, given: Mapping[str, Any], by: str) -> Child:
     """Make or change a datastore. Its secrets are kept apart and never come back from a GET.
 
+    Which one is the default is settled when the workspace is made: `isDefault` is read-only.
+
     Raises:
         ValidationError: a name, type, account or container that cannot be.
         Unsupported: a type that is known but not even stored.
@@ -87,13 +89,10 @@ def put(ctx: Context, ws: Workspace, name: str, given: Mapping[str, Any], by: st
     now = ctx.clock.now()
     with ctx.store.transaction():
         old = ctx.store.get(CHILDREN, ws.guid, KIND, name.lower())
-        wanted = bool(values.get("isDefault", old is not None and old.properties["isDefault"]))
-        values["isDefault"] = wanted
+        values["isDefault"] = name.lower() == DEFAULT
         made = Child(ws.guid, KIND, name.lower(), name, values, now, now, by)
         if old is not None:
             made = replace(made, name=old.name, created=old.created, created_by=old.created_by)
-        if wanted:
-            _yield_default(ctx, ws, made.key)
         ctx.store.put(CHILDREN, made)
     return made
 
@@ -109,14 +108,6 @@ def _keep_secret(
     if secret:
         ctx.secrets.put(secret_name(ws, name), str(secret))
     return {**public, "credentialsType": kind}
-
-
-def _yield_default(ctx: Context, ws: Workspace, key: str) -> None:
-    for other in every(ctx, ws):
-        if other.key != key and other.properties.get("isDefault"):
-            ctx.store.put(
-                CHILDREN, replace(other, properties={**other.properties, "isDefault": False})
-            )
 
 
 def delete(ctx: Context, ws: Workspace, name: str) -> bool:

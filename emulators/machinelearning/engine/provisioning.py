@@ -290,7 +290,7 @@ def _seed_datastores(ctx: Context, ws: Workspace, by: str) -> None:
     }
     blob, share = {**common, "datastoreType": "AzureBlob"}, {**common, "datastoreType": "AzureFile"}
     seeds = {
-        "workspaceblobstore": {**blob, "containerName": container_of(ws), "isDefault": True},
+        "workspaceblobstore": {**blob, "containerName": container_of(ws)},
         "workspaceartifactstore": {**blob, "containerName": ARTIFACTS},
         "workspacefilestore": {**share, "fileShareName": f"azureml-filestore-{ws.guid}"},
         "workspaceworkingdirectory": {**share, "fileShareName": f"code-{ws.guid}"},

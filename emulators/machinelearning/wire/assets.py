@@ -13,15 +13,17 @@ from emulators.machinelearning.store.assets import AssetContainer, AssetVersion
 from emulators.machinelearning.store.workspaces import Workspace
 from emulators.machinelearning.wire.scope import (
     ARM_HOST,
+    PAGE,
     TYPE,
     WS,
+    asset_words,
     caller,
     context_and_workspace,
     honoured,
+    integer,
     paged,
     properties_of,
     stamps,
-    words,
 )
 
 # Azure's names of the operation groups: containers, versions.
@@ -93,7 +95,7 @@ def _container_routes(kind: str) -> list[Operation]:
     async def put(request: Request) -> Reply:
         ctx, ws = context_and_workspace(request)
         given = properties_of(await read_json(request))
-        words(given, "tags", "properties")
+        asset_words(given)
         made, new = assets.change_container(
             ctx, ws, kind, request.path_params["name"], given, by=caller(request)
         )
@@ -108,7 +110,8 @@ def _container_routes(kind: str) -> list[Operation]:
         ctx, ws = context_and_workspace(request)
         given = honoured(request, *listing.CONTAINER_FILTERS)
         found = listing.chosen_containers(assets.containers(ctx, ws, kind), given)
-        return paged(request, found, lambda home: encode_container(ws, home))
+        size = integer(given, "count", PAGE) or PAGE
+        return paged(request, found, lambda home: encode_container(ws, home), size)
 
     group, path = GROUPS[kind][0], f"{WS}/{kind}"
     return [
@@ -129,7 +132,7 @@ def _version_routes(kind: str) -> list[Operation]:
     async def put(request: Request) -> Reply:
         ctx, ws = context_and_workspace(request)
         at, given = request.path_params, properties_of(await read_json(request))
-        words(given, "tags", "properties")
+        asset_words(given)
         ready = await content.PREPARE[kind](ctx, ws, given)
         draft = assets.Draft(kind, at["name"], ready, at["version"], caller(request))
         made = assets.create_version(ctx, ws, draft)

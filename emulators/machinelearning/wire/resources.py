@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 
 from emulators.kernel.azure_http import iso
+from emulators.kernel.errors import Unsupported
 from emulators.kernel.http import Handler, Operation, Reply, read_json
 from emulators.machinelearning.engine import computes, connections, datastores
 from emulators.machinelearning.store.workspaces import CHILDREN, Child, Workspace
@@ -38,6 +40,13 @@ def envelope(ws: Workspace, child: Child, **more: Any) -> dict[str, Any]:
     }
 
 
+ORDERS: dict[str, Callable[[Child], Any]] = {
+    "name": lambda child: child.key,
+    "createdtime": lambda child: (child.created, child.key),
+    "modifiedtime": lambda child: (child.modified, child.key),
+}
+
+
 async def put_datastore(request: Request) -> Reply:
     ctx, ws = context_and_workspace(request)
     honoured(request, "skipValidation")
@@ -67,6 +76,10 @@ async def list_datastores(request: Request) -> Reply:
         names = {name.strip().lower() for name in given["names"].split(",")}
         found = [s for s in found if s.key in names]
     found = [s for s in found if given.get("searchtext", "").lower() in s.key]
+    order = ORDERS.get(given.get("orderby", "name").lower())
+    if order is None:
+        raise Unsupported(f"the order '{given['orderby']}' of datastores")
+    found.sort(key=order, reverse=given.get("orderbyasc", "true").lower() == "false")
     size = integer(given, "count", 30) or 30
     return paged(request, found, lambda store: envelope(ws, store), size)
 

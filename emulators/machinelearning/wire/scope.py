@@ -137,6 +137,20 @@ def words(given: dict[str, Any], *names: str) -> None:
             raise ValidationError(f"The field '{name}' must be a map of text.", target=name)
 
 
+def asset_words(given: dict[str, Any]) -> None:
+    """Check what every asset has: maps of text, a description, flags.
+
+    Raises:
+        ValidationError: one is of another kind.
+    """
+    words(given, "tags", "properties")
+    if not isinstance(given.get("description"), str | None):
+        raise ValidationError("The field 'description' must be text.", target="description")
+    for flag in ("isArchived", "isAnonymous"):
+        if not isinstance(given.get(flag), bool | None):
+            raise ValidationError(f"The field '{flag}' must be true or false.", target=flag)
+
+
 def status_path(sub: str, location: str, operation_id: str, kind: str = "mfe") -> str:
     """Where a long-running operation of this service is polled."""
     return (

@@ -212,6 +212,8 @@ def test_hostile_names_get_no_further(world: World, kind: str, name: str) -> Non
         ("/data/h/versions/1", data("azureml://datastores/workspaceblobstore/paths/../x")),
         ("/data/h/versions/1", data(tags=["a"])),
         ("/data/h/versions/1", data(tags={"a": {"b": 1}})),
+        ("/data/h/versions/1", data(isArchived="false")),
+        ("/data/h/versions/1", data(description=["d"])),
         ("/models/h/versions/1", {"modelUri": 5}),
         ("/models/h/versions/1", {"modelUri": "runs:/r/m", "modelType": "pickle"}),
         ("/environments/h/versions/1", {}),

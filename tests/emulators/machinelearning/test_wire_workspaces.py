@@ -142,15 +142,27 @@ def test_secrets_never_come_back_but_when_asked_for(world: World) -> None:
     assert "deep-secret" not in str(world.ctx.secrets.values)
 
 
-def test_one_datastore_is_the_default(world: World) -> None:
+def test_one_datastore_is_the_default_and_stays_it(world: World) -> None:
     body = {"datastoreType": "AzureBlob", "accountName": "other", "containerName": "c"}
-    world.put("/datastores/another", {**body, "isDefault": True})
-    names = [s["name"] for s in world.get("/datastores", isDefault="true").json()["value"]]
-    assert names == ["another"]
-    assert world.call("DELETE", "/datastores/another").status_code == 400
+    made = world.put("/datastores/another", {**body, "isDefault": True}).json()["properties"]
+    assert made["isDefault"] is False
     old = world.get("/datastores/workspaceblobstore").json()["properties"]
-    world.put("/datastores/workspaceblobstore", {**old, "isDefault": True})
+    world.put("/datastores/workspaceblobstore", {**old, "isDefault": False})
+    names = [s["name"] for s in world.get("/datastores", isDefault="true").json()["value"]]
+    assert names == ["workspaceblobstore"]
+    assert world.call("DELETE", "/datastores/workspaceblobstore").status_code == 400
     assert world.call("DELETE", "/datastores/another").status_code == 200
+
+
+def test_datastores_come_in_the_order_asked_for(world: World) -> None:
+    down = world.get("/datastores", orderBy="name", orderByAsc="false").json()["value"]
+    names = [s["name"] for s in down]
+    assert names == sorted(names, reverse=True)
+    assert world.get("/datastores", orderBy="colour").status_code == 501
+    only = world.get("/datastores", names="workspaceblobstore,none").json()["value"]
+    assert [s["name"] for s in only] == ["workspaceblobstore"]
+    found = world.get("/datastores", searchText="artifact").json()["value"]
+    assert [s["name"] for s in found] == ["workspaceartifactstore"]
 
 
 @pytest.mark.parametrize(
