@@ -17,6 +17,11 @@ Key = tuple[str, ...]
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+def storable(key: Key) -> bool:
+    """Whether something may lie under a key or a prefix; what a client names may be anything."""
+    return not any(char < " " or "\ud800" <= char <= "\udfff" for part in key for char in part)
+
+
 @dataclass(frozen=True)
 class Table(Generic[R]):
     """A kind of frozen record and the fields that are its key, the owner first.
@@ -49,10 +54,10 @@ class Table(Generic[R]):
         """The record's key as text.
 
         Raises:
-            ValueError: a part holds a control character, which no Azure name may.
+            ValueError: a part holds a control character or half a surrogate pair.
         """
         key = tuple(str(getattr(record, name)) for name in self.key)
-        if any(char < " " for part in key for char in part):
+        if not storable(key):
             raise ValueError(f"a key may not hold control characters: {key!r}")
         return key
 
@@ -62,6 +67,10 @@ class Table(Generic[R]):
             {name: getattr(record, name) for name in self._fields},
             option=orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_NON_STR_KEYS,
         )
+
+    def stored_form(self, record: R) -> R:
+        """The record as it comes back from a store: a tuple is a list, an instant is UTC's."""
+        return self.load(self.dump(record), self.schema)
 
     def load(self, document: bytes | str, schema: int) -> R:
         """The record a JSON document stands for, upgraded step by step.

@@ -42,7 +42,7 @@ class MemoryStore:
             raise ValueError("a record's key cannot be replaced")
         with self._lock:
             rows = self._rows(table)
-            if rows.get(key) != table.dump(old):
+            if self.get(table, *key) != table.stored_form(old):
                 return False
             rows[key] = table.dump(new)
             return True

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import RLock
 from typing import TypeVar
 
-from emulators.kernel.store import Key, Table
+from emulators.kernel.store import Key, Table, storable
 
 R = TypeVar("R")
 
@@ -59,6 +59,8 @@ class SqliteStore:
             self._db.close()
 
     def get(self, table: Table[R], *key: str) -> R | None:
+        if not storable(key):
+            return None
         with self._lock:
             row = self._db.execute(
                 "SELECT schema, body FROM documents WHERE tbl=? AND key=?",
@@ -79,7 +81,7 @@ class SqliteStore:
         if table.key_of(new) != key:
             raise ValueError("a record's key cannot be replaced")
         with self._lock, self.transaction():
-            if self.get(table, *key) != old:
+            if self.get(table, *key) != table.stored_form(old):
                 return False
             self._write(table, new)
             return True
@@ -95,6 +97,8 @@ class SqliteStore:
         )
 
     def delete(self, table: Table[R], *key: str) -> bool:
+        if not storable(key):
+            return False
         with self._lock:
             done = self._db.execute(
                 "DELETE FROM documents WHERE tbl=? AND key=?", (table.name, _joined(key))
@@ -102,6 +106,8 @@ class SqliteStore:
             return done.rowcount == 1
 
     def scan(self, table: Table[R], *prefix: str) -> Iterator[R]:
+        if not storable(prefix):
+            return iter(())
         query, values = "SELECT schema, body FROM documents WHERE tbl=?", [table.name]
         if prefix:
             start = _joined(prefix)
