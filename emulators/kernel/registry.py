@@ -14,6 +14,7 @@ BUILT_IN: dict[str, str] = {
     "identity": "emulators.identity.service:SPEC",
     "arm": "emulators.arm.service:SPEC",
     "storage": "emulators.storage.service:SPEC",
+    "storage-dfs": "emulators.storage.service:DATA_LAKE",
     "storage-management": "emulators.storage.service:MANAGEMENT",
     "machinelearning": "emulators.machinelearning.service:SPEC",
     "inference": "emulators.machinelearning.service:INFERENCE",

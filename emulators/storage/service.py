@@ -1,4 +1,4 @@
-"""What storage answers for: the Blob hosts of every account, and the accounts themselves."""
+"""What storage answers for: the Blob and DFS hosts of every account, and the accounts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,26 @@ from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, ServiceSpec
 
 BLOB = "*.blob.core.windows.net"
+DFS = "*.dfs.core.windows.net"
 
 
 def _app(ctx: Context) -> ASGIApp:
-    from emulators.storage.wire.app import BlobApp
+    from emulators.storage.wire.app import StorageApp
 
-    return BlobApp(ctx)
+    return StorageApp(ctx)
 
 
-def _operations() -> list[Operation]:
+def _blob_operations() -> list[Operation]:
     """The Blob operations as documentation names them; the app dispatches by itself."""
     from emulators.storage.wire.app import described
 
-    return described()
+    return described("blob")
+
+
+def _dfs_operations() -> list[Operation]:
+    from emulators.storage.wire.app import described
+
+    return described("dfs")
 
 
 def _management() -> list[Operation]:
@@ -66,9 +73,17 @@ async def _clean(ctx: Context) -> None:
 SPEC = ServiceSpec(
     name="storage",
     hosts=(BLOB,),
-    operations=_operations,
+    operations=_blob_operations,
     dialect="storage",
     lifespan=_lifespan,
+    app=_app,
+)
+
+DATA_LAKE = ServiceSpec(
+    name="storage-dfs",
+    hosts=(DFS,),
+    operations=_dfs_operations,
+    dialect="arm",
     app=_app,
 )
 

@@ -164,6 +164,11 @@ class Files:
             self._others = ThreadPoolExecutor(1, "storage-remover")
         self._others.submit(self._unlink, now)
 
+    def remove_unheld(self, files: list[str]) -> None:
+        """Remove those of `files` that no staged block holds."""
+        held = {block.file for block in self._ctx.store.scan(BLOCKS)}
+        self.remove([file for file in files if file not in held])
+
     def _unlink(self, files: list[str]) -> None:
         for file in files:
             self.blobs.delete(file)

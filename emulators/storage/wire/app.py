@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import suppress
 from functools import cache
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from emulators.kernel.catalogue import rows
 from emulators.kernel.context import Context
 from emulators.kernel.errors import ServiceError, Unsupported
 from emulators.kernel.http import Call, Operation, Reply, call_of
@@ -20,28 +21,24 @@ from emulators.storage.engine.vault import Vault, vault_of
 from emulators.storage.wire import ask as asking
 from emulators.storage.wire.ask import META, Ask
 from emulators.storage.wire.bodies import Download
+from emulators.storage.wire.dfs import query_of as dfs_query
 from emulators.storage.wire.routes import Route, query_of
 
 SERVER = "Windows-Azure-Blob/1.0 Rehearsal"
 
 
 @cache
-def routes() -> dict[tuple[str, str, str], Route]:
-    """Every operation that is served."""
-    from emulators.storage.wire import account, blobs, containers, leasing, reading
+def routes(kind: str) -> dict[tuple[str, str, str], Route]:
+    """Every operation that the Blob or the DFS endpoint serves."""
+    from emulators.storage.wire import account, batch, blobs, containers, dfs, leasing, reading
 
-    served = [
-        *account.ROUTES,
-        *containers.ROUTES,
-        *leasing.ROUTES,
-        *blobs.ROUTES,
-        *reading.ROUTES,
-    ]
+    modules = [dfs] if kind == "dfs" else [account, batch, containers, leasing, blobs, reading]
     made: dict[tuple[str, str, str], Route] = {}
-    for route in served:
-        key = (route.level, route.method, route.query)
-        assert key not in made, f"{key} is routed twice"
-        made[key] = route
+    for module in modules:
+        for route in module.ROUTES:
+            key = (route.level, route.method, route.query)
+            assert key not in made, f"{key} is routed twice"
+            made[key] = route
     return made
 
 
@@ -60,73 +57,94 @@ class UnknownAccount(Exception):
         self.name = name
 
 
-class BlobApp:
-    """Answers every request to an account's Blob host."""
+class StorageApp:
+    """Answers every request to an account's Blob and DFS hosts."""
 
     def __init__(self, ctx: Context) -> None:
         self._vault: Vault = vault_of(ctx)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        call = call_of(request)
         version = request.headers.get("x-ms-version") or asking.NEWEST
         try:
-            reply = await self._answer(request, call)
+            reply = await self._answer(request)
         except errors.NotModified as same:
             reply = Reply(304, headers={"x-ms-error-code": same.code, **same.headers})
         except ServiceError as error:
             error.headers.setdefault("x-ms-version", version)
             error.headers.setdefault("Server", SERVER)
+            error.headers.setdefault("x-ms-error-code", error.code)
             raise
-        await _send(reply, request, call, version, send)
+        await _send(reply, request, call_of(request), version, send)
 
-    async def _answer(self, request: Request, call: Call) -> Reply:
+    async def _answer(self, request: Request) -> Reply:
         try:
-            ask = self._ask(request)
+            return await served(self._vault, request)
         except UnknownAccount as unknown:
             if unknown.name in QUIET_ACCOUNTS:
                 raise errors.ResourceNotFound from None
-            call.operation = "PublicData"
+            call_of(request).operation = "PublicData"
             return await read_through(request)
-        route = find(ask)
-        call.operation = ask.operation = route.name
-        ask.caller = access.authenticate(
-            ask.ctx, ask.signable(), ask.account, ask.container, ask.blob
-        )
-        access.authorize(
-            ask.ctx, ask.caller, route.need, ask.account, ask.container, ask.asked_version
-        )
-        if ask.blob:
-            naming.check_blob(ask.blob)
-        reply = await route.handler(ask)
-        call.operation = ask.operation
-        return reply
 
-    def _ask(self, request: Request) -> Ask:
-        scope = request.scope
-        name, _, rest = str(scope["azure_host"]).partition(".")
-        query = asking.raw_query(scope["query_string"].decode("latin-1"))
-        values = asking.query_values(query)
-        account = accounts.find(self._vault.ctx, name)
-        if account is None:
-            raise UnknownAccount(name)
-        container, blob = asking.address(str(scope["azure_path"]))
-        if container and not blob and values.get("restype", "").lower() not in _ABOUT_CONTAINERS:
-            container, blob = "$root", container
-        return Ask(
-            vault=self._vault,
-            request=request,
-            account=account,
-            kind=rest.partition(".")[0],
-            container=container,
-            blob=blob,
-            query=query,
-            values=values,
-            headers=tuple(
-                (name.decode("latin-1").lower(), value.decode("latin-1"))
-                for name, value in scope["headers"]
-            ),
-        )
+
+async def served(
+    vault: Vault, request: Request, *, only: Collection[str] = (), within: str = ""
+) -> Reply:
+    """Answer a request, whether it came by itself or in a batch.
+
+    `only`: the operations it may be, where not empty; `within`: the container it must be about.
+
+    Raises:
+        UnknownAccount: this state folder does not hold the account.
+        ServiceError: any of the service's.
+    """
+    ask = ask_of(vault, request)
+    route = find(ask)
+    if (only and route.name not in only) or (within and ask.container != within):
+        raise errors.InvalidInput
+    call = call_of(request)
+    call.operation = ask.operation = route.name
+    ask.caller = access.authenticate(ask.ctx, ask.signable(), ask.account, ask.container, ask.blob)
+    access.authorize(ask.ctx, ask.caller, route.need, ask.account, ask.container, ask.asked_version)
+    if ask.blob:
+        naming.check_blob(ask.blob)
+    reply = await route.handler(ask)
+    call.operation = ask.operation
+    return reply
+
+
+def ask_of(vault: Vault, request: Request) -> Ask:
+    """What a request addresses, and what it says.
+
+    Raises:
+        UnknownAccount: this state folder does not hold the account.
+    """
+    scope = request.scope
+    name, _, rest = str(scope["azure_host"]).partition(".")
+    query = asking.raw_query(scope["query_string"].decode("latin-1"))
+    values = asking.query_values(query)
+    account = accounts.find(vault.ctx, name)
+    if account is None:
+        raise UnknownAccount(name)
+    container, blob = asking.address(str(scope["azure_path"]))
+    kind = rest.partition(".")[0]
+    about_container = kind == "dfs" or values.get("restype", "").lower() in _ABOUT_CONTAINERS
+    if container and not blob and not about_container:
+        container, blob = "$root", container
+    return Ask(
+        vault=vault,
+        request=request,
+        account=account,
+        kind=kind,
+        container=container,
+        blob=blob,
+        query=query,
+        values=values,
+        headers=tuple(
+            (name.decode("latin-1").lower(), value.decode("latin-1"))
+            for name, value in scope["headers"]
+        ),
+    )
 
 
 _ABOUT_CONTAINERS = {"container", "account"}
@@ -144,14 +162,17 @@ def find(ask: Ask) -> Route:
         InvalidHttpVerb: the resource has no such verb.
     """
     level = "blob" if ask.blob else "container" if ask.container else "service"
-    query, method = query_of(ask.values, level), ask.request.method
-    found = routes().get((level, method, query))
+    known = routes(ask.kind)
+    query = (dfs_query if ask.kind == "dfs" else query_of)(ask.values, level)
+    method = ask.request.method
+    found = known.get((level, method, query))
     if found is not None:
         return found
-    refused = refusals().get((level, method, query))
-    if refused is not None:
-        raise Unsupported(refused, tracked="emulators/storage/operations.toml")
-    verbs = {key[1] for key in {**routes(), **refusals()} if (key[0], key[2]) == (level, query)}
+    refused = refusals(ask.kind)
+    why = refused.get((level, method, query))
+    if why is not None:
+        raise Unsupported(why, tracked="emulators/storage/operations.toml")
+    verbs = {key[1] for key in {**known, **refused} if (key[0], key[2]) == (level, query)}
     if verbs:
         raise errors.InvalidHttpVerb(headers={"Allow": ", ".join(sorted(verbs))})
     named = "comp" if "comp" in ask.values else "restype"
@@ -159,18 +180,14 @@ def find(ask: Ask) -> Route:
 
 
 @cache
-def refusals() -> dict[tuple[str, str, str], str]:
-    """Operations of the Blob service that are known and not served, and why."""
-    import tomllib
-    from pathlib import Path
-
-    text = Path(__file__).parent.parent.joinpath("operations.toml").read_text(encoding="utf-8")
+def refusals(kind: str) -> dict[tuple[str, str, str], str]:
+    """Operations of the Blob or the DFS endpoint that are known and not served, and why."""
     found = {}
-    for row in tomllib.loads(text)["operation"]:
-        if row["status"] == "refused" and row["host"] == "*.blob.core.windows.net":
-            path, _, query = row["path"].partition("?")
+    for row in rows("emulators.storage"):
+        if row.status == "refused" and row.host == f"*.{kind}.core.windows.net":
+            path, _, query = row.path.partition("?")
             level = {"/": "service", "/{container}": "container"}.get(path, "blob")
-            found[level, row["method"], query] = f"{row['name']} ({row['why']})"
+            found[level, row.method, query] = f"{row.name} ({row.why})"
     return found
 
 
@@ -234,13 +251,14 @@ async def _disconnect(request: Request) -> None:
         pass
 
 
-def described() -> list[Operation]:
+def described(kind: str) -> list[Operation]:
     """The served operations, for catalogues; requests never come this way."""
 
     async def elsewhere(request: Request) -> Reply:
-        raise AssertionError("BlobApp answers by itself")
+        raise AssertionError("StorageApp answers by itself")
 
+    host = f"*.{kind}.core.windows.net"
     return [
-        Operation(route.name, route.method, route.path, elsewhere, "*.blob.core.windows.net")
-        for route in routes().values()
+        Operation(route.name, route.method, route.path, elsewhere, host)
+        for route in routes(kind).values()
     ]
