@@ -274,6 +274,32 @@ def test_a_package_that_starts_threads_is_left_to_the_job(tmp_path: Path) -> Non
     bench(tmp_path / "cache", tmp_path, work)
 
 
+def test_an_import_that_failed_half_way_leaves_nothing_to_the_job(tmp_path: Path) -> None:
+    """It left modules of the first try in the job's process, which no new process would have."""
+    definition = Definition(requirements=("iniconfig==2.0.0",))
+    fails_once = (
+        "import os, half.part\n"
+        "first = os.path.join(os.path.dirname(__file__), 'first')\n"
+        "if not os.path.exists(first):\n"
+        "    open(first, 'w').close()\n"
+        "    raise OSError('not this time')\n"
+    )
+
+    async def work(one: Bench) -> None:
+        one.prepared = await one.runtimes.prepare(definition)
+        site = next((one.prepared.folder or Path()).glob("lib/*/site-packages"))
+        (site / "half").mkdir()
+        (site / "half" / "part.py").write_text("import os\nloaded_in = os.getpid()\n")
+        (site / "half" / "__init__.py").write_text(fails_once)
+        one.write("a.py", "import iniconfig, half, os\nprint(half.part.loaded_in == os.getpid())")
+        _, text = await one.run("python a.py")
+        assert one.warm
+        assert text == "True\n"
+        assert "half does not import here" in (one.folder / "run" / LOG).read_text()
+
+    bench(tmp_path / "cache", tmp_path, work)
+
+
 @pytest.mark.parametrize(
     ("imports", "env"),
     [

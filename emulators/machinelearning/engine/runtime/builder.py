@@ -35,8 +35,8 @@ class Recipe:
     interpreter: str  # path of a Python, or a version for uv to fetch
     requirements: tuple[str, ...]
     options: tuple[str, ...] = ()  # index options of a requirements file
-    as_of: str | None = None  # date, "2023-05-01": nothing published later is taken
     download: bool = False  # uv may fetch the interpreter
+    restrictions: tuple[str, ...] = ()  # further options of `uv pip install`
     notes: tuple[str, ...] = ()
 
 
@@ -47,7 +47,7 @@ class Built:
     python_version: str
     requirements: tuple[str, ...]
     notes: tuple[str, ...]
-    as_of: str | None = None
+    restrictions: tuple[str, ...] = ()
     packages: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,6 +72,7 @@ def read_record(folder: Path) -> Built | None:
             return None
         record["requirements"] = tuple(record["requirements"])
         record["notes"] = tuple(record["notes"])
+        record["restrictions"] = tuple(record["restrictions"])
         return Built(**record)
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -131,11 +132,10 @@ async def _fill(venv: Path, recipe: Recipe, progress: Progress) -> Built:
     wanted = venv.parent / "requirements.txt"
     wanted.write_text("\n".join([*recipe.options, *recipe.requirements]) + "\n", encoding="utf-8")
     if recipe.requirements:
-        dated = ["--exclude-newer", recipe.as_of] if recipe.as_of else []
-        target = ["--python", str(python_of(venv))]
-        await run_uv(["pip", "install", *target, "-r", str(wanted), *dated], progress)
+        target = ["--python", str(python_of(venv)), "-r", str(wanted)]
+        await run_uv(["pip", "install", *target, *recipe.restrictions], progress)
     version, packages = await asyncio.to_thread(_inspect, python_of(venv))
-    return Built(version, recipe.requirements, recipe.notes, recipe.as_of, packages)
+    return Built(version, recipe.requirements, recipe.notes, recipe.restrictions, packages)
 
 
 def _inspect(python: Path) -> tuple[str, dict[str, str]]:

@@ -13,7 +13,13 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from emulators.kernel.errors import Unsupported
-from emulators.machinelearning.engine.runtime import builder, conda, interpreters, requirements
+from emulators.machinelearning.engine.runtime import (
+    builder,
+    conda,
+    interpreters,
+    relaxing,
+    requirements,
+)
 from emulators.machinelearning.engine.runtime.builder import Built, Recipe
 from emulators.machinelearning.engine.runtime.definition import (
     Definition,
@@ -23,6 +29,7 @@ from emulators.machinelearning.engine.runtime.definition import (
     Wanted,
 )
 from emulators.machinelearning.engine.runtime.problems import BuildFailed, EnvironmentRefused
+from emulators.machinelearning.engine.runtime.resolver import Resolver
 
 RULES = 1  # raised when the same definition must be built differently than before
 BASICS = ("pip", "setuptools<81", "wheel")  # what a conda Python has; newer setuptools lacks
@@ -112,18 +119,42 @@ class Environments:
         chosen = interpreters.choose(wanted.python, known)
         notes = list(wanted.notes)
         path = str(chosen.path) if chosen else ""
-        if chosen is None:
-            if not self._allow_download:
-                raise _no_python(wanted.python, known)
+        if chosen is None and not self._allow_download:
+            chosen = interpreters.nearest(wanted.python, known) if relax else None
+            if chosen is None:
+                raise _no_python(wanted.python, known, relaxable=not relax)
+            path = str(chosen.path)
+            notes.append(
+                f"Python {wanted.python} is not on this machine: {chosen.version} is the nearest."
+            )
+        elif chosen is None:
             path = str(interpreters.named(wanted.python))
         elif wanted.python and chosen.version not in SpecifierSet(wanted.python):
             notes.append(f"Python {chosen.version} stands in for {wanted.python}: same wheels.")
-        return Recipe(
+        recipe = Recipe(
             interpreter=path,
             requirements=(*wanted.requirements, *_basics(wanted)),
             options=wanted.options,
             download=chosen is None,
             notes=tuple(notes),
+        )
+        if relax and wanted.requirements and chosen is not None:
+            return await self._relaxed(recipe, wanted, progress)
+        return recipe
+
+    async def _relaxed(self, recipe: Recipe, wanted: Wanted, progress: Progress) -> Recipe:
+        found = await relaxing.relax(
+            wanted.requirements,
+            Resolver(recipe.interpreter, recipe.options),
+            progress,
+        )
+        basics = tuple(requirements.name_of(line) or line for line in BASICS)
+        dated = dataclasses.replace(found.dated, ageless=(*found.dated.ageless, *basics))
+        return dataclasses.replace(
+            recipe,
+            requirements=(*found.requirements, *_basics(wanted)),
+            restrictions=(*found.options, *dated.options()),
+            notes=(*recipe.notes, *found.notes),
         )
 
 
@@ -132,13 +163,15 @@ def _basics(wanted: Wanted) -> tuple[str, ...]:
     return tuple(line for line in BASICS if requirements.name_of(line) not in named)
 
 
-def _no_python(wanted: str | None, known: list[interpreters.Interpreter]) -> EnvironmentRefused:
+def _no_python(
+    wanted: str | None, known: list[interpreters.Interpreter], *, relaxable: bool
+) -> EnvironmentRefused:
     have = ", ".join(str(one.version) for one in known)
     return EnvironmentRefused(
         f"The environment asks for Python {wanted}, which this machine does not have "
         f"(it has {have}).",
         what=f"python{wanted}",
-        relaxable=True,
+        relaxable=relaxable,
     )
 
 

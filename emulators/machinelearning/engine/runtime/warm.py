@@ -28,7 +28,7 @@ MOST = 3  # parents at a time
 IDLE = 600.0  # seconds without a job after which a parent goes
 MOST_ALIKE = 2  # parents of one kind that only variables tell apart
 PATIENCE = 180.0  # seconds a parent may take to import everything
-_MOST_CULPRITS = 8  # packages that may turn out to start threads before we give up
+_MOST_CULPRITS = 8  # imports that may turn out not to be shareable before we give up
 
 
 @dataclass(slots=True)
@@ -181,7 +181,7 @@ class WarmRunners:
             log.write(line + "\n")
 
     async def _make(self, python: Path, env: Mapping[str, str], modules: frozenset[str]) -> _Runner:
-        """Start a parent; once more without each package that is found to start threads."""
+        """Start a parent; once more without each import that cannot be shared."""
         culprits = self._culprits.setdefault(python, set())
         env = variables.parents(env)
         for _ in range(_MOST_CULPRITS):
@@ -208,8 +208,8 @@ class WarmRunners:
             if not event:
                 raise NotStarted("the warm runner ended while importing")
             culprits.add(event["module"])
-            self._note(f"{python}: {event['module']} starts threads: left to each job")
-        raise NotStarted("its imports start threads")
+            self._note(f"{python}: {event['module']} {event['why']}: left to each job")
+        raise NotStarted("its imports cannot be shared")
 
 
 def _as_from_bash(env: Mapping[str, str], launch: Launch, program: Path) -> dict[str, str]:

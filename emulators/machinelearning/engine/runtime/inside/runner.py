@@ -34,8 +34,10 @@ def threads() -> int:
         return threading.active_count()
 
 
-def preload(wanted: list[str]) -> str | None:
-    """Import what is there; return the name that started a thread, after which we must not fork.
+def preload(wanted: list[str]) -> tuple[str, str] | None:
+    """Import what is there; return the name after which we must not fork, and why.
+
+    An import that failed half-way leaves modules behind that a job would not have.
 
     Args:
         wanted: "package.module", or "package.module:name" where the name may be a module too.
@@ -43,13 +45,16 @@ def preload(wanted: list[str]) -> str | None:
     for entry in wanted:
         before = threads()
         module, _, name = entry.partition(":")
-        # Whatever an import raises, the job meets it again and shows it in its own log.
-        with contextlib.suppress(BaseException):
+        try:
             found = importlib.import_module(module)
             if name and not hasattr(found, name):
                 importlib.import_module("%s.%s" % (module, name))
+        except BaseException as problem:
+            # A name that is simply not there is met again by the job, in its own log.
+            if getattr(problem, "name", None) not in (module, "%s.%s" % (module, name)):
+                return entry, "does not import here (%r)" % (problem,)
         if threads() > before:
-            return entry
+            return entry, "starts threads"
     return None
 
 
@@ -232,7 +237,7 @@ def main() -> None:
     with variables.watched():
         culprit = preload(wanted)
     if culprit is not None:
-        leash.tell(control, event="threads", module=culprit)
+        leash.tell(control, event="culprit", module=culprit[0], why=culprit[1])
         return
     gc.collect()
     gc.freeze()
