@@ -34,6 +34,14 @@ def settled(ctx: Context, workspace: str, place: Place) -> Place:
     return Place(moved.datastore, moved.path, place.writable)
 
 
+def models_of(ctx: Context, workspace: str, place: Place) -> set[str]:
+    """Names in a run's root folder that are logged models; empty for every other place."""
+    head, slash, _ = place.path.removeprefix(f"{RUN_ORIGIN}/dcid.").partition("/")
+    if slash or place.datastore != ARTIFACT_STORE:
+        return set()
+    return {found.name for found in ctx.store.scan(MODELS_OF_RUNS, workspace, head)}
+
+
 def lineage(ctx: Context, workspace: str, place: Place) -> tuple[str, str]:
     """Run and logged model that a settled place belongs to; empty where there is none."""
     head, _, name = place.path.removeprefix(f"{RUN_ORIGIN}/dcid.").partition("/")

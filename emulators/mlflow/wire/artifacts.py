@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import mimetypes
 import posixpath
+import re
 
 from starlette.requests import Request
 
+from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, Reply, context_of
-from emulators.mlflow.engine.locations import Place, of_proxy_path, of_run, safe
+from emulators.mlflow.engine.locations import (
+    RUN_ORIGIN,
+    Place,
+    of_proxy_path,
+    of_run,
+    safe,
+)
+from emulators.mlflow.engine.logged import models_of
 from emulators.mlflow.errors import InvalidParameter
 from emulators.mlflow.wire import blobs
 from emulators.mlflow.wire.paths import BASE
-from emulators.mlflow.wire.workspaces import workspace_of
+from emulators.mlflow.wire.workspaces import Workspace, workspace_of
 
+_MLFLOW_2 = re.compile(r"mlflow-python-client/[12]\.")
+_RUNS = f"{RUN_ORIGIN}/dcid."
 PROXY = f"{BASE}/api/2.0/mlflow-artifacts"
 
 
@@ -57,8 +68,24 @@ async def delete(request: Request) -> Reply:
 async def list_folder(request: Request) -> Reply:
     path = request.query_params.get("path", "")
     place = of_proxy_path(path.strip("/"))
-    found = blobs.listed(context_of(request), await workspace_of(request), place, flat=False)
+    ctx, workspace = context_of(request), await workspace_of(request)
+    if _asks_for_models(request) and _is_model(ctx, workspace, place):
+        return Reply(200, {"files": []})
+    found = blobs.listed(ctx, workspace, place, flat=False)
     return Reply(200, {"files": [_file(entry.path, entry) async for entry in found]})
+
+
+def _asks_for_models(request: Request) -> bool:
+    """MLflow 3 lists a logged model of a run by itself, and joins that to the run's own files."""
+    return _MLFLOW_2.search(request.headers.get("user-agent", "")) is None
+
+
+def _is_model(ctx: Context, workspace: Workspace, place: Place) -> bool:
+    """Whether a run's path lies in a logged model."""
+    run, _, inside = place.path.removeprefix(_RUNS).partition("/")
+    if not inside or not place.path.startswith(_RUNS) or not place.writable:
+        return False
+    return inside.partition("/")[0] in models_of(ctx, workspace.key, of_run(run))
 
 
 async def list_run(request: Request) -> Reply:

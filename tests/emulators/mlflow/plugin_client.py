@@ -33,7 +33,7 @@ def work() -> dict[str, object]:
     return {
         "run_id": run_id,
         "artifact_uri": run.info.artifact_uri,
-        "files": sorted(files),
+        "files": sorted(set(files)),
         "version": str(made.version),
         "predicted": [int(n) for n in by_name],
     }
