@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from azure_adapters.target import Target
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
+    from azure.core import PipelineClient
 
 LOG_TAIL = 15  # lines of a deployment's log that a failure is told with
 
@@ -44,18 +46,18 @@ class Lines(io.TextIOBase):
 
 @contextlib.contextmanager
 def _printed_to(say: Say) -> Iterator[None]:
-    """Catch what the SDK prints: its log streaming and its dots while it waits go to stdout.
+    """Catch what the SDK prints: logs it streams, dots while it waits, colours after an upload.
 
-    `say` itself may print: it is called with the stdout that was there before.
+    `say` itself may print: it is called with the streams that were there before.
     """
-    before = sys.stdout
+    out, err = sys.stdout, sys.stderr
 
     def outside(line: str) -> None:
-        with contextlib.redirect_stdout(before):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             say(line)
 
     lines = Lines(outside)
-    with contextlib.redirect_stdout(lines):
+    with contextlib.redirect_stdout(lines), contextlib.redirect_stderr(lines):
         yield
     lines.end()
 
@@ -70,9 +72,10 @@ def client(target: Target) -> MLClient:
 
     from azure.ai.ml import MLClient
 
-    # azure.ai.ml sets its own level when it is imported, and warns of classes nobody named.
-    for noisy in ("azure", "azure.ai.ml", "msrest", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    # Several of its loggers set their own level when imported, and print blank lines and the like.
+    for noisy in [*logging.root.manager.loggerDict, "azure", "msrest", "urllib3"]:
+        if noisy.startswith(("azure", "msrest", "urllib3")):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
     names = target.names
     return MLClient(
         target.credential,
@@ -89,12 +92,14 @@ def _asset(entity: Any) -> Asset:
 
 
 def _find(operations: Any, name: str, version: str | None) -> Any:
+    from azure.ai.ml.exceptions import ValidationException
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
-        found = operations.get(name, version=version) if version else None
-        return found or operations.get(name, label="latest")
-    except ResourceNotFoundError as missing:
+        if version:
+            return operations.get(name, version=version)
+        return operations.get(name, label="latest")
+    except (ResourceNotFoundError, ValidationException) as missing:  # the latter for no latest
         raise LookupError(f"no {name}:{version or 'latest'}") from missing
 
 
@@ -109,7 +114,9 @@ class SdkDatasets:
         from azure.ai.ml import load_data
 
         override = [{"path": str(path.resolve())}] if path else []
-        return _asset(self._ml.data.create_or_update(load_data(file, params_override=override)))
+        with _quiet():
+            made = self._ml.data.create_or_update(load_data(file, params_override=override))
+        return _asset(made)
 
     def get(self, name: str, version: str | None = None) -> Asset:
         """Return a version, the latest when none is named.
@@ -231,7 +238,8 @@ class SdkModels:
         from azure.ai.ml.entities import Model
 
         model = Model(name=name, path=path, type="mlflow_model", tags=dict(tags))
-        return _asset(self._ml.models.create_or_update(model))
+        with _quiet():
+            return _asset(self._ml.models.create_or_update(model))
 
     def get(self, name: str, version: str | None = None) -> Asset:
         """Return a version, the latest when none is named.
@@ -248,6 +256,15 @@ class SdkModels:
         return _asset(self._ml.models.create_or_update(entity))
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How to ask one endpoint, over a connection that is kept."""
+
+    uri: str
+    key: str
+    http: PipelineClient[Any, Any]
+
+
 class SdkOnlineEndpoints:
     """Managed online endpoints. Requests go straight to the scoring URI, as a caller's do.
 
@@ -257,14 +274,14 @@ class SdkOnlineEndpoints:
 
     def __init__(self, ml: MLClient) -> None:
         self._ml = ml
-        self._doors: dict[str, tuple[str, str]] = {}  # endpoint -> scoring URI, key
+        self._doors: dict[str, Door] = {}
 
     def create(self, file: Path, name: str) -> str:
         """Create or update the endpoint of a YAML under `name`; return its scoring URI."""
         from azure.ai.ml import load_online_endpoint
 
         endpoint = load_online_endpoint(file, params_override=[{"name": name}])
-        self._doors.pop(name, None)
+        self._close(name)
         with _quiet():
             made = self._ml.online_endpoints.begin_create_or_update(endpoint).result()
         return str(made.scoring_uri)
@@ -316,30 +333,33 @@ class SdkOnlineEndpoints:
             body: JSON value.
             deployment: the deployment to ask past the traffic rules.
         """
-        from azure.core import PipelineClient
-        from azure.core.pipeline.policies import ProxyPolicy
         from azure.core.rest import HttpRequest
 
         if endpoint not in self._doors:
             self._doors[endpoint] = self._door(endpoint)
-        uri, key = self._doors[endpoint]
-        headers = {"Authorization": f"Bearer {key}"}
+        door = self._doors[endpoint]
+        headers = {"Authorization": f"Bearer {door.key}"}
         if deployment:
             headers["azureml-model-deployment"] = deployment
-        http: PipelineClient[Any, Any] = PipelineClient(uri, policies=[ProxyPolicy()])
         started = time.perf_counter()
-        with http:
-            response = http.send_request(HttpRequest("POST", uri, json=body, headers=headers))
-            text = response.text()
+        response = door.http.send_request(HttpRequest("POST", door.uri, json=body, headers=headers))
+        text = response.text()
         spent_ms = (time.perf_counter() - started) * 1000
         said = response.headers.get("azureml-model-deployment", "")
         return Answer(int(response.status_code), _decoded(text), str(said), spent_ms)
 
-    def _door(self, endpoint: str) -> tuple[str, str]:
-        entity = self._ml.online_endpoints.get(endpoint)
+    def _door(self, endpoint: str) -> Door:
+        from azure.core import PipelineClient
+
+        uri = str(self._ml.online_endpoints.get(endpoint).scoring_uri)
         keys = self._ml.online_endpoints.get_keys(endpoint)
         key = getattr(keys, "primary_key", None) or getattr(keys, "access_token", None)
-        return str(entity.scoring_uri), str(key)
+        # No policies: in particular none that retries.
+        return Door(uri, str(key), PipelineClient(uri, policies=[]))
+
+    def _close(self, endpoint: str) -> None:
+        if door := self._doors.pop(endpoint, None):
+            door.http.close()
 
     def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str:
         """Return the last lines of a deployment's log."""
@@ -362,7 +382,7 @@ class SdkOnlineEndpoints:
         """Delete an endpoint with all its deployments; one that is not there is no error."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        self._doors.pop(endpoint, None)
+        self._close(endpoint)
         with contextlib.suppress(ResourceNotFoundError), _quiet():
             self._ml.online_endpoints.begin_delete(endpoint).result()
 

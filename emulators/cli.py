@@ -115,7 +115,10 @@ def env(
     typer.echo(verbs.environment(host_of(state), form))
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,  # the scenarios explain their own options
+)
 def run(context: typer.Context) -> None:
     """Run a scenario: `rehearse run online-endpoint` (see `rehearse run --list`)."""
     # The one dynamic link to the scenarios, which know nothing of the emulators.

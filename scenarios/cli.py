@@ -111,7 +111,8 @@ def _run_here(
     from scenarios.report import Report, perform
 
     scenario = import_module(f"{SCENARIOS[name][0]}.scenario")
-    console = Console(stderr=as_json)
+    # A fixed stream: the adapters catch what the SDK prints by putting another in its place.
+    console = Console(file=sys.stderr if as_json else sys.stdout)
 
     def work(report: Report) -> None:
         with report.step("connect") as note:

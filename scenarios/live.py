@@ -49,7 +49,7 @@ class Watching:
         """Print a step for good."""
         self._name = ""
         good = step.status == "succeeded"
-        line = Text(f"{step.seconds:6.1f} s ", style="dim")
+        line = Text().append(f"{step.seconds:6.1f} s ", style="dim")
         line.append("\u2714 " if good else "\u2718 ", style="green" if good else "red")
         line.append(step.name, style="bold" if good else "bold red")
         if step.detail:
