@@ -35,6 +35,6 @@ def server_environment(given: Mapping[str, str], state: Path) -> dict[str, str]:
 
 def server_command(state: Path, cache: Path, socket: Path, *, durable: bool) -> list[str]:
     """The command line of the server process."""
-    command = [sys.executable, "-P", "-m", "emulators.mlflow", "--serve", "--state", str(state)]
-    command += ["--cache", str(cache), "--socket", str(socket)]
+    command = [sys.executable, "-P", "-W", "ignore", "-m", "emulators.mlflow", "--serve"]
+    command += ["--state", str(state), "--cache", str(cache), "--socket", str(socket)]
     return [*command, "--durable"] if durable else command

@@ -15,7 +15,7 @@ from emulators.mlflow.engine import filters, models
 from emulators.mlflow.engine.models import ALIAS, Json, Model, Version
 from emulators.mlflow.errors import InvalidParameter
 from emulators.mlflow.wire.paths import BASE
-from emulators.mlflow.wire.registry import Registry, _named
+from emulators.mlflow.wire.registry import Registry, named
 from emulators.mlflow.wire.tracking import is_plugin
 from emulators.mlflow.wire.workspaces import workspace_of
 
@@ -100,7 +100,7 @@ async def update_model(asked: Asked) -> Json:
 
 async def delete_model(asked: Asked) -> Json:
     await asked.registry.model(asked.text("name"))
-    await asked.registry.delete(_named(asked.text("name")))
+    await asked.registry.delete(named(asked.text("name")))
     return {}
 
 
@@ -233,7 +233,7 @@ async def update_version(asked: Asked) -> Json:
 async def delete_version(asked: Asked) -> Json:
     name, number = asked.at
     await asked.registry.version(name, number)
-    await asked.registry.delete(f"{_named(name)}/versions/{_named(number)}")
+    await asked.registry.delete(f"{named(name)}/versions/{named(number)}")
     model = await asked.registry.find(name)
     if model is not None and number in model.aliases.values():
         gone = [ALIAS + alias for alias, version in model.aliases.items() if version == number]

@@ -54,7 +54,7 @@ class Registry:
 
     async def find(self, name: str) -> Model | None:
         """A registered model, archived or not."""
-        resource = await arm_get(self.ctx, f"{self._models}/{_named(name)}")
+        resource = await arm_get(self.ctx, f"{self._models}/{named(name)}")
         return models.model_of(resource) if resource else None
 
     async def model(self, name: str) -> Model:
@@ -74,7 +74,7 @@ class Registry:
 
     async def versions(self, name: str) -> list[Version]:
         """Every version of a model that is not archived, oldest first."""
-        path = f"{self._models}/{_named(name)}/versions"
+        path = f"{self._models}/{named(name)}/versions"
         found = [models.version_of(name, entry) for entry in await arm_list(self.ctx, path, LIVE)]
         return sorted(found, key=lambda v: (v.number, v.created))
 
@@ -84,7 +84,7 @@ class Registry:
         Raises:
             ResourceMissing: there is none.
         """
-        path = f"{self._models}/{_named(name)}/versions/{_named(number)}"
+        path = f"{self._models}/{named(name)}/versions/{named(number)}"
         resource = await arm_get(self.ctx, path)
         if resource is None:
             raise ResourceMissing(f"Model Version (name={name}, version={number}) not found")
@@ -103,7 +103,7 @@ class Registry:
             inside |= {"isArchived": False}
             if given.get("description"):
                 inside["description"] = str(given["description"])
-            path = f"{self._models}/{_named(name)}"
+            path = f"{self._models}/{named(name)}"
             made = checked(await arm(self.ctx, "PUT", path, {"properties": inside}))
         return models.model_of(made)
 
@@ -115,7 +115,7 @@ class Registry:
         """
         await self.model(name)
         async with self.changing(name):
-            path = f"{self._models}/{_named(name)}"
+            path = f"{self._models}/{named(name)}"
             return models.model_of(await self._change(path, change))
 
     async def change_version(
@@ -128,7 +128,7 @@ class Registry:
         """
         await self.version(name, number)
         async with self.changing(name):
-            path = f"{self._models}/{_named(name)}/versions/{_named(number)}"
+            path = f"{self._models}/{named(name)}/versions/{named(number)}"
             return models.version_of(name, await self._change(path, change))
 
     async def _change(self, path: str, change: Callable[[Json], None]) -> Json:
@@ -162,7 +162,7 @@ class Registry:
         async with self.changing(name):
             for _ in range(TRIES):
                 number = (await self.model(name)).next_version
-                path = f"{self._models}/{_named(name)}/versions/{number}"
+                path = f"{self._models}/{named(name)}/versions/{number}"
                 if await arm_get(self.ctx, path) is not None:
                     continue  # another client took the number since it was read
                 answer = await arm(self.ctx, "PUT", path, body)
@@ -214,7 +214,7 @@ class Registry:
         return await self.version(name, model.aliases[alias])
 
 
-def _named(name: Any) -> str:
+def named(name: Any) -> str:
     """A name as one segment of a path.
 
     Raises:

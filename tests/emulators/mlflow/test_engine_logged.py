@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,9 +39,14 @@ names = st.sampled_from(["model", "other"])
 runs = st.sampled_from(["r1", "r2"])
 
 
+@pytest.fixture(scope="module")
+def ctx(tmp_path_factory: pytest.TempPathFactory) -> Context:
+    return make_context(tmp_path_factory.mktemp("logged"))
+
+
 @given(st.lists(st.tuples(runs, names), max_size=12))
-def test_no_two_models_share_a_place(made: list[tuple[str, str]]) -> None:
-    ctx: Context = make_context(Path("/nonexistent-rehearsal-test"))
+def test_no_two_models_share_a_place(ctx: Context, made: list[tuple[str, str]]) -> None:
+    ctx.store.reset()
     for number, (run, name) in enumerate(made):
         remember(ctx, "ws", f"m-{number}", run, name)
     places = [settled(ctx, "ws", of_run(f"m-{number}")) for number in range(len(made))]
