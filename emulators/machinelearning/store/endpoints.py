@@ -46,9 +46,10 @@ class Deployment:
     tags: dict[str, str] = field(default_factory=dict)
     state: str = "Creating"  # provisioningState
     operation: str = ""  # the long-running operation that is changing it
-    error: dict[str, Any] | None = None  # {"code", "message"}
     generation: int = 1  # a folder of its own for each content
     serving: int = 0  # the generation that serves; 0: none yet
+    served: dict[str, Any] = field(default_factory=dict)  # properties of that generation
+    served_capacity: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from emulators.machinelearning.wire.scope import (
     properties_of,
     stamps,
     status_path,
+    words,
     workspace_of,
 )
 
@@ -113,6 +114,7 @@ async def get_endpoint(request: Request) -> Reply:
 
 async def put_endpoint(request: Request) -> Reply:
     ctx, ws, body = context_of(request), workspace_of(request), await read_json(request)
+    words(body, "tags")
     wanted = records.Wanted(
         properties_of(body),
         json_object(body.get("tags"), "tags"),
@@ -128,6 +130,7 @@ async def put_endpoint(request: Request) -> Reply:
 async def patch_endpoint(request: Request) -> Reply:
     ctx, (ws, endpoint) = context_of(request), _endpoint(request)
     body = await read_json(request)
+    words(body, "tags")
     now = encode(request, ws, endpoint)
     changes = json_object(body.get("properties"), "properties")
     wanted = records.Wanted(
@@ -218,6 +221,7 @@ def _deploy(
     request: Request, ws: Workspace, endpoint: Endpoint, body: dict[str, Any], *, name: str
 ) -> Reply:
     ctx = context_of(request)
+    words(body, "tags")
     capacity = json_object(body.get("sku"), "sku").get("capacity", 1)
     if not isinstance(capacity, int) or isinstance(capacity, bool):
         raise ValidationError("sku.capacity must be a whole number.", target="sku")

@@ -1,7 +1,8 @@
 """The managed endpoint's gateway: raw ASGI between a caller and a deployment's workers.
 
 Source: learn.microsoft.com/azure/machine-learning on online endpoints' status codes, traffic
-and mirroring; what no page states is marked Assumed.
+and mirroring, and answers of the real gateway in public issues; what none of them states is
+marked Assumed.
 """
 
 from __future__ import annotations
@@ -9,23 +10,30 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
 
 from emulators.kernel.context import Context
-from emulators.kernel.errors import NotFound, ServiceError
+from emulators.kernel.errors import NotFound, ServiceError, TooLarge
+from emulators.kernel.frames import Frame
 from emulators.kernel.http import Call
-from emulators.kernel.render import arm
-from emulators.kernel.workers import Request, Response, WorkerFailed
-from emulators.machinelearning.engine.endpoints import records
+from emulators.kernel.workers import PoolStopped
 from emulators.machinelearning.engine.endpoints.hosting import Hosting, Live, Route, hosting_of
 
-PREFIX = b"ms-azureml-model-"
-TO_MODEL = frozenset({b"authorization", b"azureml-model-deployment", b"connection", b"host"})
-"""Headers that are the gateway's own business."""
+NOT_FOR_MODEL = frozenset(
+    {b"authorization", b"azureml-model-deployment", b"connection", b"host", b"x-request-id"}
+)
+"""Request headers that are the gateway's own business."""
 
-FROM_MODEL = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive"})
-MAX_ID = 100
+NOT_FOR_CALLER = (b"connection", b"content-length", b"transfer-encoding", b"keep-alive")
+IDS = (b"x-ms-request-id", b"x-ms-client-request-id")
+HELP = (
+    b"\nPlease check this guide to understand why this error code might have been returned \n"
+    b"https://docs.microsoft.com/en-us/azure/machine-learning/"
+    b"how-to-troubleshoot-online-endpoints#http-status-codes\n"
+)
+TEXT = (b"content-type", b"text/plain")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -33,7 +41,45 @@ Headers = list[tuple[bytes, bytes]]
 class NoRoute(NotFound):
     """No endpoint of that name, no such deployment, or none with traffic."""
 
-    code = "NotFound"
+
+class CallerGone(Exception):
+    """The caller hung up before it had sent everything."""
+
+
+class Asked(NamedTuple):
+    """One request on its way to one deployment."""
+
+    route: Route
+    deployment: str
+    line: bytes  # method and target
+    head: bytes
+    body: bytes
+    mirrored: bool = False
+
+
+class Answer(NamedTuple):
+    """What the caller gets."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    model_status: int = 0  # 0: the model gave no answer
+    took_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """Why the gateway answers in the model's place."""
+
+    status: int
+    reason: bytes
+    body: bytes
+
+
+NOT_READY = _Reason(424, b"model_not_ready", b"")
+BUSY = _Reason(429, b"too_many_pending_request", b"")
+LATE = _Reason(408, b"request_timeout", b"upstream request timeout" + HELP)
+CRASHED = _Reason(424, b"model_error", b"")
 
 
 class Gateway:
@@ -41,194 +87,229 @@ class Gateway:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self._hosting: Hosting = hosting_of(ctx)
+        self._limit = ctx.settings.max_body_mib << 20
         self._mirrored: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call: Call = scope["rehearsal"]
         call.operation = "Inference"
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        ids = _ids(headers, call.request_id)
         try:
-            await self._serve(scope, receive, send, headers, ids)
+            answer = await self._serve(scope, receive, headers, call)
         except ServiceError as error:
-            body, media, _ = arm(error, call.request_id, self._ctx.clock.now())
-            await _send(send, error.status, [(b"content-type", media.encode()), *ids], body)
+            body = error.message.encode() + HELP
+            answer = Answer(error.status, [TEXT, *_ids(headers, call)], body)
+        except CallerGone:
+            return
+        answer.headers.append((b"content-length", b"%d" % len(answer.body)))
+        start: Message = {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": answer.headers,
+        }
+        await send(start)
+        await send({"type": "http.response.body", "body": answer.body})
 
     async def _serve(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        headers: dict[bytes, bytes],
-        ids: Headers,
-    ) -> None:
-        hosting = hosting_of(self._ctx)
-        name = scope["azure_host"].partition(".")[0]
-        route = hosting.route(name)
+        self, scope: Scope, receive: Receive, headers: dict[bytes, bytes], call: Call
+    ) -> Answer:
+        name: str = scope["azure_host"].partition(".")[0]
+        route = self._hosting.route(name)
         if route is None:
             raise NoRoute(f"There is no online endpoint '{name}'.")
-        route.gate.check(headers.get(b"authorization", b"").decode("latin-1"))
-        chosen = self._choose(
-            route, headers.get(b"azureml-model-deployment", b"").decode("latin-1")
-        )
-        live = await hosting.live(route, chosen)
-        body = await _read(receive)
-        asked = _Asked(route, chosen, _request(scope, ids, body))
+        route.gate.check(headers.get(b"authorization", b""))
+        chosen = self._choose(route, headers.get(b"azureml-model-deployment", b""))
+        body = await _read(receive, headers, self._limit)
+        asked = Asked(route, chosen, *_head(scope, headers, call), body)
         if route.mirror is not None and self._draw(100) < route.mirror[1]:
-            self._mirror(hosting, route, asked.request)
-        status, answer, took_ms = await self._answer(live, asked.request)
-        more: Headers = [(b"azureml-model-deployment", chosen.encode()), *ids]
-        if answer.status:
-            more.append((PREFIX + b"time", b"%.3f" % took_ms))
-        await _send(send, status, [*_headers(answer, status), *more], answer.body)
-        self._note(asked, status, answer, took_ms)
+            self._mirror(asked._replace(deployment=route.mirror[0], mirrored=True))
+        answer = await self._answer(asked)
+        if not answer.model_status:
+            answer.headers.extend(_ids(headers, call))
+        answer.headers.append((b"azureml-model-deployment", chosen.encode()))
+        self._note(asked, answer)
+        return answer
 
-    def _choose(self, route: Route, asked: str) -> str:
+    def _choose(self, route: Route, asked: bytes) -> str:
         if asked:
-            found = asked.lower()
-            known = {d.key for d in records.deployments(self._ctx, route.endpoint)}
-            if found not in known:
+            found = asked.decode("latin-1").strip().lower()
+            if found not in route.deployments:
                 # Assumed: the page says what the header does, not what an unknown name gives.
-                raise NoRoute(f"The endpoint '{route.endpoint.name}' has no deployment '{asked}'.")
+                raise NoRoute(f"The endpoint {route.endpoint.name} has no such deployment.")
             return found
-        if not route.shares:
-            raise NoRoute(
-                f"No valid deployments to route to: no deployment of '{route.endpoint.name}' has"
-                " traffic. Set it with `az ml online-endpoint update --traffic NAME=100`."
-            )
         if len(route.shares) == 1:
             return route.shares[0][0]
-        drawn = self._draw(100)
-        for name, share in route.shares:
-            drawn -= share
-            if drawn < 0:
-                return name
-        return route.shares[-1][0]
+        if not route.shares:
+            raise NoRoute(
+                "No valid deployments to route to. Please check that the endpoint has at least one"
+                " deployment with positive weight values or use a deployment specific header to"
+                " route."
+            )
+        return choose(route.shares, self._draw(100))
 
     def _draw(self, below: int) -> int:
         return self._ctx.ids.random.randrange(below)
 
-    async def _answer(self, live: Live | None, request: Request) -> tuple[int, Response, float]:
-        """The status the caller gets, the model's answer, and how long it took in ms."""
+    async def _answer(self, asked: Asked) -> Answer:
+        """Ask the deployment; again where its generation was replaced at that very moment."""
         started = time.perf_counter()
-        status, answer = await self._asked(live, request)
-        return status, answer, (time.perf_counter() - started) * 1000
+        while True:
+            live = self._hosting.live(asked.route, asked.deployment)
+            if live is None:
+                live = await self._hosting.returned(asked.route, asked.deployment)
+            if live is None:
+                return _instead(NOT_READY)
+            if live.pending >= live.limit:
+                return _instead(BUSY)
+            try:
+                found = await _call(live, asked)
+            except PoolStopped:
+                await asyncio.sleep(0)
+                continue
+            took_ms = (time.perf_counter() - started) * 1000
+            return _instead(found) if isinstance(found, _Reason) else _passed(found, took_ms)
 
-    async def _asked(self, live: Live | None, request: Request) -> tuple[int, Response]:
-        if live is None:
-            return 424, _refusal("model_not_ready")
-        if live.pending >= live.limit:
-            return 429, _refusal("too_many_pending_request")
-        live.pending += 1
-        try:
-            answer = await asyncio.wait_for(live.pool.call(request), live.timeout_s)
-        except TimeoutError:
-            return 408, _refusal("request_timeout")
-        except WorkerFailed:
-            return 424, _refusal("model_error")
-        finally:
-            live.pending -= 1
-        return (200 if answer.status == 200 else 424), answer
-
-    def _mirror(self, hosting: Hosting, route: Route, request: Request) -> None:
-        assert route.mirror is not None
-        asked = _Asked(route, route.mirror[0], request, mirrored=True)
-
+    def _mirror(self, asked: Asked) -> None:
         async def copy() -> None:
-            live = await hosting.live(route, asked.deployment)
-            self._note(asked, *await self._answer(live, request))
+            self._note(asked, await self._answer(asked))
 
         task = asyncio.create_task(copy(), name=f"mirror {asked.deployment}")
         self._mirrored.add(task)
         task.add_done_callback(self._mirrored.discard)
 
-    def _note(self, asked: _Asked, status: int, answer: Response, took_ms: float) -> None:
-        endpoint, request = asked.route.endpoint, asked.request
+    def _note(self, asked: Asked, answer: Answer) -> None:
+        endpoint = asked.route.endpoint
+        method, _, path = asked.line.decode("latin-1").partition(" ")
         self._ctx.ledger.record(
             "inference",
             workspace=endpoint.workspace,
             endpoint=endpoint.name,
             deployment=asked.deployment,
-            method=request.method,
-            path=request.target,
-            status=status,
-            model_status=answer.status or None,
-            request_bytes=len(request.body),
+            method=method,
+            path=path,
+            status=answer.status,
+            model_status=answer.model_status or None,
+            request_bytes=len(asked.body),
             response_bytes=len(answer.body),
-            ms=round(took_ms, 3),
+            ms=round(answer.took_ms, 3),
             auth=endpoint.auth_mode,
             mirrored=asked.mirrored,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One request on its way to one deployment."""
+def choose(shares: list[tuple[str, int]], drawn: int) -> str:
+    """The deployment whose part of the hundred holds `drawn` (0 to 99).
 
-    route: Route
-    deployment: str
-    request: Request
-    mirrored: bool = False
-
-
-def _refusal(reason: str) -> Response:
-    """The gateway's own answer: no body, and the reason in a header."""
-    head = f"content-type: text/plain\r\nms-azureml-model-error-reason: {reason}\r\n"
-    return Response(0, head.encode(), b"")
+    Args:
+        shares: deployments and per cents, which sum to 100.
+    """
+    for name, share in shares:
+        drawn -= share
+        if drawn < 0:
+            return name
+    return shares[-1][0]
 
 
-async def _read(receive: Receive) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return body
-    chunks = [body]
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise NoRoute("The caller went away.")
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
+async def _call(live: Live, asked: Asked) -> Frame | _Reason:
+    """The model's frame, or why there is none.
 
+    Raises:
+        PoolStopped: this generation takes no more work.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Frame | _Reason] = loop.create_future()
 
-def _ids(headers: dict[bytes, bytes], fresh: str) -> Headers:
-    """The ids of a request as both sides see them, so that their logs join."""
-    client = headers.get(b"x-ms-client-request-id", b"")
-    own = headers.get(b"x-ms-request-id", b"") or client or fresh.encode()
-    found: Headers = [(b"x-ms-request-id", own[:MAX_ID])]
-    if client:
-        found.append((b"x-ms-client-request-id", client[:MAX_ID]))
+    def settle(found: Frame | _Reason | None) -> None:
+        if not future.done():
+            future.set_result(CRASHED if found is None else found)
+
+    id_ = live.pool.submit(asked.head, asked.body, settle)
+    timer = loop.call_later(live.timeout_s, settle, LATE)
+    live.pending += 1
+    try:
+        found = await future
+    except asyncio.CancelledError:
+        live.pool.cancel(id_)
+        raise
+    finally:
+        live.pending -= 1
+        timer.cancel()
+    if found is LATE:
+        live.pool.cancel(id_)
     return found
 
 
-def _request(scope: Scope, ids: Headers, body: bytes) -> Request:
-    query = scope.get("query_string", b"").decode("latin-1")
-    target = scope["azure_path"] + (f"?{query}" if query else "")
-    own = TO_MODEL | {name for name, _ in ids}
-    given: Headers = [(name, value) for name, value in scope["headers"] if name not in own]
-    pairs = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in (*given, *ids)]
-    return Request(scope["method"], target, pairs, body)
+def _instead(reason: _Reason) -> Answer:
+    headers = [TEXT, (b"ms-azureml-model-error-reason", reason.reason)]
+    return Answer(reason.status, headers, reason.body)
 
 
-def _headers(answer: Response, status: int) -> Headers:
-    """The model's own headers, and why a status that is not 200 became 424."""
-    kept = [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in answer.headers
-        if name.lower() not in FROM_MODEL and not name.lower().startswith("x-ms-")
+def _passed(frame: Frame, took_ms: float) -> Answer:
+    """The model's answer; any status but 200 becomes 424, and the headers say which it was."""
+    headers: Headers = []
+    for line in frame.head.split(b"\r\n"):
+        name, found, value = line.partition(b":")
+        name = name.strip().lower()
+        if found and name not in NOT_FOR_CALLER:
+            headers.append((name, value.strip()))
+    headers.append((b"ms-azureml-model-time", b"%.3f" % took_ms))
+    if frame.status == 200:
+        return Answer(200, headers, frame.body, 200, took_ms)
+    headers.append((b"ms-azureml-model-error-reason", b"model_error"))
+    headers.append((b"ms-azureml-model-error-statuscode", b"%d" % frame.status))
+    return Answer(424, headers, frame.body, frame.status, took_ms)
+
+
+async def _read(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        TooLarge: it is over `limit` bytes.
+        CallerGone: it did not come to its end.
+    """
+    given = headers.get(b"content-length", b"")
+    if given.isdigit() and int(given) > limit:
+        raise TooLarge(f"The request body is larger than {limit} bytes.")
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        chunk: bytes = message.get("body", b"")
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(f"The request body is larger than {limit} bytes.")
+        if not message.get("more_body"):
+            return chunk if len(chunks) == 1 else b"".join(chunks)
+
+
+def _ids(headers: dict[bytes, bytes], call: Call) -> Headers:
+    """The ids of a request that no model answered, as the model's server would answer them."""
+    own = _request_id(headers, call)
+    client = headers.get(b"x-ms-client-request-id") or headers.get(b"x-ms-request-id")
+    found: Headers = [
+        (b"x-request-id", own),
+        (b"x-ms-request-id", headers.get(b"x-ms-request-id") or client or own),
     ]
-    if status == 424 and answer.status:
-        kept.append((PREFIX + b"error-reason", b"model_error"))
-        kept.append((PREFIX + b"error-statuscode", str(answer.status).encode()))
-    return kept
+    if client:
+        found.append((b"x-ms-client-request-id", client))
+    return found
 
 
-async def _send(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    start: Message = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [*headers, (b"content-length", str(len(body)).encode())],
-    }
-    await send(start)
-    await send({"type": "http.response.body", "body": body})
+def _request_id(headers: dict[bytes, bytes], call: Call) -> bytes:
+    return headers.get(b"x-request-id") or call.request_id.encode()
+
+
+def _head(scope: Scope, headers: dict[bytes, bytes], call: Call) -> tuple[bytes, bytes]:
+    """The request line and the head of the frame: the line, then the headers for the model."""
+    target: bytes = scope["azure_path"].encode("latin-1")
+    query: bytes = scope.get("query_string", b"")
+    line = b"%s %s" % (scope["method"].encode(), target + b"?" + query if query else target)
+    parts = [line, b"x-request-id: " + _request_id(headers, call)]
+    parts += [b"%s: %s" % pair for pair in scope["headers"] if pair[0] not in NOT_FOR_MODEL]
+    head = b"\n".join(parts)
+    if b"\r" in head or head.count(b"\n") != len(parts) - 1:  # never a header within a header
+        head = b"\n".join(p.replace(b"\r", b" ").replace(b"\n", b" ") for p in parts)
+    return line, head

@@ -1,13 +1,12 @@
-"""What a deployment needs on this machine: model, code, interpreter, variables."""
+"""What a deployment's worker processes are started with: interpreter, variables, folder."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import shutil
+import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,12 @@ from typing import Any
 import emulators
 from emulators.kernel.context import Context
 from emulators.kernel.errors import Unsupported
-from emulators.machinelearning.engine import assets, places, workspaces
+from emulators.machinelearning.engine.endpoints import recipes
+from emulators.machinelearning.engine.endpoints.recipes import CODE, MODELS, Recipe
 from emulators.machinelearning.engine.endpoints.records import README
-from emulators.machinelearning.engine.jobs.environments import definition_of
 from emulators.machinelearning.engine.jobs.specs import seconds
-from emulators.machinelearning.engine.runtime.definition import Definition, Prepared
+from emulators.machinelearning.engine.runtime.definition import Prepared
 from emulators.machinelearning.engine.runtime.runtimes import Runtimes
-from emulators.machinelearning.engine.storage_access import download
-from emulators.machinelearning.engine.uris import AssetUri, parse_uri
-from emulators.machinelearning.errors import UserError
 from emulators.machinelearning.store.endpoints import Deployment
 from emulators.machinelearning.store.workspaces import Workspace
 
@@ -32,8 +28,8 @@ from emulators.machinelearning.store.workspaces import Workspace
 SCORING = Path(emulators.__file__).parent / "scoring"
 WORKER = SCORING / "engine" / "inside" / "worker.py"
 CONVERT_TIMEOUT_S = 120.0
-MODELS = "azureml-models"
 DEFAULT_TIMEOUT_MS = 5000
+WORKER_TIMEOUT_S = 300
 
 Say = Callable[[str], None]
 
@@ -46,149 +42,69 @@ class Content:
     env: dict[str, str]
     cwd: Path
     workers: int
-    scratch: Path | None = None  # a short path into the model, removed with the processes
+    kill_after_s: float  # a worker that holds one request longer is killed
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """A registered model on this machine."""
-
-    name: str
-    version: str
-    kind: str  # "mlflow_model", "custom_model", ...
-    root: Path  # …/azureml-models/<name>/<version>
-    folder: Path  # the registered folder or file below it
-
-
-def folder_of(ctx: Context, deployment: Deployment, generation: int) -> Path:
-    """Where one generation of a deployment lies."""
-    at = (deployment.workspace, deployment.endpoint, deployment.key, str(generation))
-    return ctx.state.joinpath("endpoints", *at)
+def folder_of(ctx: Context, deployment: Deployment) -> Path:
+    """Where everything of a deployment lies: its log, and a folder for each generation."""
+    return ctx.state.joinpath(
+        "endpoints", deployment.workspace, deployment.endpoint, deployment.key
+    )
 
 
 async def prepare(
-    ctx: Context, ws: Workspace, deployment: Deployment, runtimes: Runtimes, say: Say
+    ctx: Context, ws: Workspace, deployment: Deployment, runtimes: Runtimes, say: Say, shown: Path
 ) -> Content:
-    """Bring a deployment's content here, from storage or from what an earlier start left.
+    """Make a deployment's generation ready to be started.
 
     Args:
         say: gets lines for the deployment's log.
+        shown: an empty folder with a short path, in which the model is shown to the code.
 
     Raises:
         ServiceError: something it names does not exist or is not emulated.
         EnvironmentRefused: its environment cannot be had.
     """
-    folder = folder_of(ctx, deployment, deployment.generation)
+    folder = folder_of(ctx, deployment) / str(deployment.generation)
     folder.mkdir(parents=True, exist_ok=True)
-    properties = deployment.properties
-    model = await _model(ctx, ws, properties.get("model"), folder)
-    code = properties.get("codeConfiguration") or {}
-    if code.get("codeId") and code.get("scoringScript"):
-        root = await _code(ctx, ws, code["codeId"], folder)
-        env_id = properties.get("environmentId")
-        wanted = await definition_of(ctx, ws, env_id, folder)
-        prepared = await runtimes.prepare(wanted, say)
-        return _scripted(ctx, deployment, prepared, model, (root, code["scoringScript"]))
-    if code.get("codeId") or code.get("scoringScript"):
-        raise UserError("codeConfiguration needs both code and scoringScript.")
-    if model is None:
-        raise Unsupported(
-            "deployments of a container without model and scoring script", tracked=README
-        )
-    return await _without_code(ctx, ws, deployment, model, runtimes, say)
-
-
-async def _model(ctx: Context, ws: Workspace, reference: Any, folder: Path) -> _Model | None:
-    if not isinstance(reference, str) or not reference:
-        return None
-    version = assets.resolve_id(ctx, ws, reference, "models")
-    uri = parse_uri(reference)
-    home = workspaces.of_asset(ctx, ws, uri) if isinstance(uri, AssetUri) else ws
-    where = await places.resolve(ctx, home, version.properties["modelUri"])
-    root = folder / MODELS / version.name / version.version
-    target = root / (where.path.rstrip("/").rpartition("/")[2] or "model")
-    if not target.exists():
-        partial = folder / "model.incomplete"
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        await download(ctx, where, partial)
-        root.mkdir(parents=True, exist_ok=True)
-        partial.replace(target)
-    kind = str(version.properties.get("modelType", "custom_model"))
-    return _Model(version.name, version.version, kind, root, target)
-
-
-async def _code(ctx: Context, ws: Workspace, reference: str, folder: Path) -> Path:
-    version = assets.resolve_id(ctx, ws, reference, "codes")
-    target = folder / "code"
-    if not target.exists():
-        where = await places.resolve(ctx, ws, version.properties["codeUri"])
-        partial = folder / "code.incomplete"
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        await download(ctx, where, partial)
-        partial.replace(target)
-    return target
-
-
-def _scripted(
-    ctx: Context,
-    deployment: Deployment,
-    prepared: Prepared,
-    model: _Model | None,
-    script: tuple[Path, str],
-) -> Content:
-    root, entry = script
-    env = _variables(ctx, deployment, model)
-    env |= {"AML_APP_ROOT": str(root), "AZUREML_ENTRY_SCRIPT": entry}
-    env |= _user_variables(deployment)
-    command = [str(prepared.python), str(WORKER)]
-    return _content(command, env, root, deployment)
+    recipe = await recipes.gather(ctx, ws, deployment, folder)
+    env = _variables(ctx, deployment, recipe, folder, shown)
+    own = deployment.properties.get("environmentVariables") or {}
+    prepared: Prepared | None
+    if recipe.script is not None:
+        root = folder / CODE
+        scripted = await runtimes.prepare(recipe.environment, say)
+        env |= {"AML_APP_ROOT": str(root), "AZUREML_ENTRY_SCRIPT": recipe.script}
+        command, cwd, prepared = [str(scripted.python), str(WORKER)], root, scripted
+    else:
+        command, cwd, prepared = await _without_code(recipe, folder, runtimes, say)
+    env = {**_led_to(prepared, env), **{str(k): str(v) for k, v in own.items()}}
+    return Content(
+        command,
+        env,
+        cwd,
+        deployment.capacity * worker_count(own),
+        float(_whole(env.get("WORKER_TIMEOUT"), WORKER_TIMEOUT_S)),
+    )
 
 
 async def _without_code(
-    ctx: Context,
-    ws: Workspace,
-    deployment: Deployment,
-    model: _Model,
-    runtimes: Runtimes,
-    say: Say,
-) -> Content:
+    recipe: Recipe, folder: Path, runtimes: Runtimes, say: Say
+) -> tuple[list[str], Path, Prepared | None]:
     """Serve an MLflow model as the script that Azure generates would, by ONNX where equal."""
-    served = model.folder
+    assert recipe.model is not None
+    served = recipes.folder_of(folder, recipe.model)
     if not (served / "MLmodel").is_file():
         raise Unsupported(
-            f"deployments without scoring script of a model of type {model.kind}"
-            " that holds no MLmodel file",
+            "deployments without scoring script of a model that holds no MLmodel file",
             tracked=README,
         )
-    env = _variables(ctx, deployment, model) | _user_variables(deployment)
-    onnx = await _converted(served, served.parents[3] / "onnx", say)
+    onnx = await _converted(served, folder / "onnx", say)
     if onnx is not None:
-        python = Path(sys.executable)
         extra = ["--mlflow-model", str(served), "--onnx", str(onnx)]
-    else:
-        prepared = await runtimes.prepare(
-            await _model_environment(ctx, ws, deployment, served), say
-        )
-        python, extra = prepared.python, ["--mlflow-model", str(served)]
-    command = [str(python), str(WORKER), *extra]
-    return _content(command, env, served, deployment)
-
-
-async def _model_environment(
-    ctx: Context, ws: Workspace, deployment: Deployment, served: Path
-) -> Definition:
-    """The environment the deployment names, else the one logged with the model."""
-    named = deployment.properties.get("environmentId")
-    if named:
-        return await definition_of(ctx, ws, named, served.parent)
-    conda = served / "conda.yaml"
-    if conda.is_file():
-        return Definition(conda=conda.read_text(encoding="utf-8"))
-    pip = served / "requirements.txt"
-    lines = pip.read_text(encoding="utf-8").splitlines() if pip.is_file() else ["mlflow"]
-    return Definition(requirements=tuple(line for line in lines if line.strip()))
+        return [sys.executable, str(WORKER), *extra], served, None
+    prepared = await runtimes.prepare(recipe.environment, say)
+    return [str(prepared.python), str(WORKER), "--mlflow-model", str(served)], served, prepared
 
 
 async def _converted(model: Path, out: Path, say: Say) -> Path | None:
@@ -197,7 +113,9 @@ async def _converted(model: Path, out: Path, say: Say) -> Path | None:
     if not verdict.exists():
         said = await _convert(model, out)
         out.mkdir(parents=True, exist_ok=True)
-        verdict.write_text(json.dumps(said))
+        partial = verdict.with_suffix(".partial")
+        partial.write_text(json.dumps(said))
+        partial.replace(verdict)
     said = json.loads(verdict.read_text())
     if said.get("converted"):
         say(f"model served as ONNX: equal on {said.get('rows')} rows")
@@ -227,7 +145,9 @@ async def _convert(model: Path, out: Path) -> dict[str, Any]:
     return said
 
 
-def _variables(ctx: Context, deployment: Deployment, model: _Model | None) -> dict[str, str]:
+def _variables(
+    ctx: Context, deployment: Deployment, recipe: Recipe, folder: Path, shown: Path
+) -> dict[str, str]:
     """What the platform sets; the deployment's own variables come on top."""
     env = {
         **ctx.peers.environment(),
@@ -236,32 +156,35 @@ def _variables(ctx: Context, deployment: Deployment, model: _Model | None) -> di
         "OPENBLAS_NUM_THREADS": "1",
         "SERVICE_NAME": deployment.endpoint,
         "HOSTNAME": f"{deployment.endpoint}-{deployment.key}",
-        "WORKER_TIMEOUT": "300",
+        "WORKER_TIMEOUT": str(WORKER_TIMEOUT_S),
         # The gateway gives up first (408); this only frees the worker.
         "SCORING_TIMEOUT_MS": str(timeout_ms(deployment.properties) + 500),
     }
-    if model is not None:
+    if recipe.model is not None:
         # Code splits this path: as in Azure, four parts come before name and version.
-        short = Path(tempfile.mkdtemp(prefix="rehearsal-")) / MODELS
-        short.symlink_to(model.root.parents[1])
-        env["AZUREML_MODEL_DIR"] = str(short / model.name / model.version)
+        (shown / MODELS).symlink_to(folder / MODELS)
+        env["AZUREML_MODEL_DIR"] = str(shown / MODELS / recipe.model.name / recipe.model.version)
     return env
 
 
-def _user_variables(deployment: Deployment) -> dict[str, str]:
-    own = deployment.properties.get("environmentVariables") or {}
-    return {str(k): str(v) for k, v in own.items()}
+def _led_to(prepared: Prepared | None, env: dict[str, str]) -> dict[str, str]:
+    """The same with the environment's programs first in PATH, as in its container."""
+    if prepared is None:
+        return env
+    led = {"PATH": os.pathsep.join([str(prepared.python.parent), env.get("PATH", os.defpath)])}
+    if prepared.folder is not None:
+        led["VIRTUAL_ENV"] = str(prepared.folder)
+    return {**env, **led}
 
 
-def _content(command: list[str], env: dict[str, str], cwd: Path, deployment: Deployment) -> Content:
-    model_dir = env.get("AZUREML_MODEL_DIR")
-    scratch = Path(model_dir).parents[2] if model_dir else None
-    return Content(command, env, cwd, deployment.capacity * _worker_count(env), scratch)
+def worker_count(variables: Mapping[str, Any]) -> int:
+    """Processes an instance runs: `WORKER_COUNT`, 1 where that is no number."""
+    return max(1, _whole(variables.get("WORKER_COUNT"), 1))
 
 
-def _worker_count(env: dict[str, str]) -> int:
-    given = env.get("WORKER_COUNT", "1")
-    return max(1, int(given)) if given.isdigit() else 1
+def _whole(given: Any, default: int) -> int:
+    text = str(given)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
 
 
 def timeout_ms(properties: Mapping[str, Any]) -> int:
@@ -269,3 +192,9 @@ def timeout_ms(properties: Mapping[str, Any]) -> int:
     settings = properties.get("requestSettings") or {}
     found = seconds(settings.get("requestTimeout"))
     return DEFAULT_TIMEOUT_MS if found is None else round(found * 1000)
+
+
+def concurrency(properties: Mapping[str, Any]) -> int:
+    """How many requests an instance of a deployment takes at once."""
+    settings = properties.get("requestSettings") or {}
+    return int(settings.get("maxConcurrentRequestsPerInstance") or 1)

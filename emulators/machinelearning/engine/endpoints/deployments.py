@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from emulators.kernel.azure_http import LongRunning, begin, finish
 from emulators.kernel.context import Context
-from emulators.kernel.errors import Unsupported
+from emulators.kernel.errors import Conflict
 from emulators.machinelearning.engine import assets
-from emulators.machinelearning.engine.endpoints import contents, records
+from emulators.machinelearning.engine.endpoints import checks, records
 from emulators.machinelearning.engine.endpoints.hosting import hosting_of
-from emulators.machinelearning.engine.endpoints.records import MAX_INSTANCES, README
-from emulators.machinelearning.errors import UserError, ValidationError
+from emulators.machinelearning.errors import UserError
 from emulators.machinelearning.store.endpoints import DEPLOYMENTS, Deployment, Endpoint
 from emulators.machinelearning.store.workspaces import Workspace
 
-CONTENT = ("model", "codeConfiguration", "environmentId", "environmentVariables")
+CONTENT = (
+    "model",
+    "codeConfiguration",
+    "environmentId",
+    "environmentVariables",
+    "requestSettings",
+)
 """Properties that make a new generation, with files and processes of its own."""
 
-MAX_TIMEOUT_MS = 180_000
+BUSY = ("Creating", "Updating")
+DEFAULT_INSTANCE = "Standard_F4s_v2"
+
+
+class OperationInProgress(Conflict):
+    """A deployment is changed by one operation at a time."""
+
+    code = "Conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,87 +53,74 @@ def put(
     Raises:
         ValidationError, UserError, Unsupported: it cannot be as it is asked for.
         AssetNotFound: something it names does not exist.
+        OperationInProgress: it is being made or changed.
     """
     records.check_name("deployment", name)
-    _check(ctx, ws, wanted)
+    checks.check(wanted.properties, wanted.capacity)
+    _check_assets(ctx, ws, wanted.properties)
     old = ctx.store.get(DEPLOYMENTS, endpoint.workspace, endpoint.key, name.lower())
+    if old is not None:
+        _check_idle(old)
     now = ctx.clock.now()
-    operation = begin(ctx, f"{ws.arm_id}/onlineEndpoints/{endpoint.name}/deployments/{name}")
-    if old is None:
-        made = Deployment(
-            workspace=endpoint.workspace,
-            endpoint=endpoint.key,
-            key=name.lower(),
-            name=name,
-            properties=wanted.properties,
-            capacity=wanted.capacity,
-            created=now,
-            modified=now,
-            created_by=wanted.by,
-            tags=wanted.tags,
-            operation=operation.id,
-        )
-        ctx.store.put(DEPLOYMENTS, made)
-        hosting_of(ctx).bring_up(ws, made)
-        return made, operation, True
-    changed = _changed(old, wanted)
+    properties = {"instanceType": DEFAULT_INSTANCE, **wanted.properties}
+    base = old or Deployment(
+        workspace=endpoint.workspace,
+        endpoint=endpoint.key,
+        key=name.lower(),
+        name=name,
+        properties=properties,
+        capacity=wanted.capacity,
+        created=now,
+        modified=now,
+        created_by=wanted.by,
+        generation=0,
+    )
+    anew = old is None or _changed(old, properties, wanted.capacity)
     made = replace(
-        old,
-        properties=wanted.properties,
+        base,
+        properties=properties,
         capacity=wanted.capacity,
         tags=wanted.tags,
         modified=now,
-        operation=operation.id,
-        state="Updating" if changed else old.state,
-        generation=old.generation + (1 if changed else 0),
+        served=base.served if anew else properties,
     )
-    ctx.store.put(DEPLOYMENTS, made)
-    if changed:
+    if anew:
+        state = "Creating" if old is None else "Updating"
+        made = replace(made, state=state, generation=base.generation + 1)
+    with ctx.store.transaction():
+        operation = begin(ctx, f"{ws.arm_id}/onlineEndpoints/{endpoint.name}/deployments/{name}")
+        made = replace(made, operation=operation.id)
+        ctx.store.put(DEPLOYMENTS, made)
+        if not anew:
+            finish(ctx, operation.id)
+    if anew:
         hosting_of(ctx).bring_up(ws, made)
-    else:
-        finish(ctx, operation.id)
-    return made, operation, False
+    return made, operation, old is None
 
 
-def _changed(old: Deployment, wanted: Wanted) -> bool:
+def _changed(old: Deployment, properties: Mapping[str, Any], capacity: int) -> bool:
     """Whether the processes must be started anew."""
-    fields = (*CONTENT, "requestSettings")
     return (
-        any(old.properties.get(f) != wanted.properties.get(f) for f in fields)
-        or old.capacity != wanted.capacity
+        any(old.properties.get(f) != properties.get(f) for f in CONTENT)
+        or old.capacity != capacity
         or old.state == "Failed"
     )
 
 
-def _check(ctx: Context, ws: Workspace, wanted: Wanted) -> None:
-    values = wanted.properties
-    kind = values.get("endpointComputeType") or "Managed"
-    if kind != "Managed":
-        raise Unsupported(f"online deployments of type {kind}", tracked=README)
-    if not values.get("instanceType"):
-        raise ValidationError("A managed deployment needs an instanceType.", target="instanceType")
-    if not 1 <= wanted.capacity <= MAX_INSTANCES:
-        raise ValidationError(f"The instance count must be 1 to {MAX_INSTANCES}.", target="sku")
-    _check_timeout(values)
-    code = values.get("codeConfiguration") or {}
-    if not isinstance(code, Mapping):
-        raise ValidationError("codeConfiguration must be an object.")
+def _check_assets(ctx: Context, ws: Workspace, values: Mapping[str, Any]) -> None:
     if values.get("model"):
         assets.resolve_id(ctx, ws, str(values["model"]), "models")
+    code = values.get("codeConfiguration") or {}
     if code.get("codeId"):
         assets.resolve_id(ctx, ws, str(code["codeId"]), "codes")
-        if not values.get("environmentId"):
-            raise UserError("A deployment with a scoring script needs an environment.")
-    if not code.get("codeId") and not values.get("model"):
-        raise Unsupported(
-            "deployments of a container without model and scoring script", tracked=README
-        )
 
 
-def _check_timeout(values: Mapping[str, Any]) -> None:
-    if not 1 <= contents.timeout_ms(values) <= MAX_TIMEOUT_MS:
-        raise ValidationError(
-            f"The request timeout must be 1 to {MAX_TIMEOUT_MS} ms.", target="requestSettings"
+def _check_idle(deployment: Deployment) -> None:
+    """Source: learn.microsoft.com/azure/machine-learning, troubleshoot online endpoints, 409."""
+    if deployment.state in BUSY:
+        raise OperationInProgress(
+            f"There is already an operation in progress on the deployment '{deployment.name}'"
+            f" (it is {deployment.state}). Wait for it to end, then try again."
         )
 
 
@@ -131,7 +129,9 @@ def delete(ctx: Context, endpoint: Endpoint, deployment: Deployment) -> None:
 
     Raises:
         UserError: it gets some.
+        OperationInProgress: it is being made or changed.
     """
+    _check_idle(deployment)
     live = {name.lower(): share for name, share in endpoint.traffic.items()}
     if live.get(deployment.key):
         raise UserError(
@@ -145,21 +145,18 @@ def delete(ctx: Context, endpoint: Endpoint, deployment: Deployment) -> None:
         records.save_traffic(ctx, endpoint, kept, mirror)
     hosting = hosting_of(ctx)
     hosting.changed(endpoint)
-    _later(ctx, hosting.take_down(deployment))
+    hosting.take_down(deployment)
 
 
 def delete_endpoint(ctx: Context, endpoint: Endpoint) -> None:
-    """Remove an endpoint with all its deployments."""
+    """Remove an endpoint with all its deployments; what was being done to them ends."""
     found = records.deployments(ctx, endpoint)
-    records.delete(ctx, endpoint)
+    gone = {"code": "Canceled", "message": f"The endpoint {endpoint.name} was deleted."}
+    with ctx.store.transaction():
+        records.delete(ctx, endpoint)
+        for deployment in found:
+            finish(ctx, deployment.operation, gone)
     hosting = hosting_of(ctx)
     hosting.changed(endpoint)
     for deployment in found:
-        _later(ctx, hosting.take_down(deployment))
-
-
-def _later(ctx: Context, work: Any) -> None:
-    task = asyncio.ensure_future(work)
-    held = hosting_of(ctx).held
-    held.add(task)
-    task.add_done_callback(held.discard)
+        hosting.take_down(deployment)

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from emulators.kernel.azure_http import finish
 from emulators.kernel.context import Context
-from emulators.kernel.errors import ServiceError
+from emulators.kernel.errors import ServiceError, Unsupported
 from emulators.kernel.workers import WorkerFailed, WorkerPool
 from emulators.machinelearning.engine import workspaces
 from emulators.machinelearning.engine.endpoints import contents, records
 from emulators.machinelearning.engine.endpoints.access import Gate
+from emulators.machinelearning.engine.endpoints.scratch import Scratch
 from emulators.machinelearning.engine.jobs.manager import jobs_of
-from emulators.machinelearning.engine.jobs.specs import snaked
 from emulators.machinelearning.engine.runtime.problems import EnvironmentRefused
 from emulators.machinelearning.store.endpoints import DEPLOYMENTS, Deployment, Endpoint
 from emulators.machinelearning.store.workspaces import Workspace
@@ -29,26 +28,28 @@ log = logging.getLogger("rehearsal.endpoints")
 
 Key = tuple[str, str, str]
 BOOT_TIMEOUT_S = 300.0
+GONE_GRACE_S = 1.0
+REASON_BYTES = 2000
+TRASH = ".removed"
 QUEUE_FACTOR = 2
 """In flight at most twice what the instances take; more is 429."""
 
 
 @dataclass
 class Live:
-    """A deployment that serves."""
+    """A generation of a deployment that serves."""
 
     deployment: Deployment
     pool: WorkerPool
-    scratch: Path | None
+    shown: Path  # short path into the model
     timeout_s: float
     limit: int  # requests in flight before 429
     pending: int = 0
 
-    async def stop(self, grace_s: float = 5.0) -> None:
+    async def stop(self, grace_s: float) -> None:
         """End its processes, after what they are working on."""
         await self.pool.stop(grace_s)
-        if self.scratch is not None:
-            shutil.rmtree(self.scratch, ignore_errors=True)
+        shutil.rmtree(self.shown, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Route:
     gate: Gate
     shares: list[tuple[str, int]]  # deployment key, per cent; those above 0
     mirror: tuple[str, int] | None
+    deployments: frozenset[str]  # keys
 
 
 class Hosting:
@@ -66,11 +68,14 @@ class Hosting:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._sockets = Path(tempfile.mkdtemp(prefix="rehearsal-"))
+        self._scratch = Scratch(ctx.state)
+        self._scratch.sweep()
+        self._sockets = self._scratch.new()
         self._live: dict[Key, Live] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._returning: dict[Key, asyncio.Event] = {}  # served before the last stop
         self._routes: dict[str, Route] = {}
-        self.held: set[asyncio.Task[Any]] = set()
+        self._held: set[asyncio.Task[None]] = set()
 
     def route(self, name: str) -> Route | None:
         """How the endpoint of that host name is reached; None when there is none."""
@@ -81,69 +86,134 @@ class Hosting:
                 return None
             shares = [(n.lower(), s) for n, s in endpoint.traffic.items() if s]
             mirrored = [(n.lower(), s) for n, s in endpoint.mirror_traffic.items() if s]
-            gate = Gate(self._ctx, endpoint)
-            found = Route(endpoint, gate, shares, mirrored[0] if mirrored else None)
+            found = Route(
+                endpoint,
+                Gate(self._ctx, endpoint),
+                shares,
+                mirrored[0] if mirrored else None,
+                frozenset(d.key for d in records.deployments(self._ctx, endpoint)),
+            )
             self._routes[name] = found
         return found
 
     def changed(self, endpoint: Endpoint) -> None:
-        """Forget how an endpoint is reached, after its traffic or keys changed."""
+        """Forget how an endpoint is reached, after its traffic, keys or deployments changed."""
         self._routes.pop(endpoint.key, None)
 
-    async def live(self, route: Route, deployment: str) -> Live | None:
-        """The serving deployment; waits for one that is on its way up, None when it is not."""
+    def live(self, route: Route, deployment: str) -> Live | None:
+        """The serving generation of a deployment; None when none serves yet."""
+        return self._live.get((route.endpoint.workspace, route.endpoint.key, deployment))
+
+    async def returned(self, route: Route, deployment: str) -> Live | None:
+        """The same, after waiting for one that served before this host was stopped."""
         key = (route.endpoint.workspace, route.endpoint.key, deployment)
-        found = self._live.get(key)
-        task = self._tasks.get(key)
-        if found is None and task is not None:
-            await asyncio.wait([task], timeout=BOOT_TIMEOUT_S)
-            found = self._live.get(key)
-        return found
+        awaited = self._returning.get(key)
+        if awaited is not None and key not in self._live:
+            await awaited.wait()
+        return self._live.get(key)
 
     def bring_up(self, ws: Workspace, deployment: Deployment) -> None:
-        """Start a deployment's current generation; the one that serves goes on until then."""
-        key = (deployment.workspace, deployment.endpoint, deployment.key)
+        """Start a deployment's newest generation; the one that serves goes on until then."""
+        self._routes.pop(deployment.endpoint, None)
+        if deployment.generation == 1:  # left by one of that name
+            self._remove_files(deployment)
+        self._begin(deployment, self._deploy(ws, deployment))
+
+    def _begin(self, deployment: Deployment, work: Coroutine[Any, Any, None]) -> None:
+        key = _key(deployment)
         before = self._tasks.get(key)
-        if before is not None:
-            before.cancel()
-        task = asyncio.create_task(self._bring_up(ws, deployment, before), name=f"deploy {key}")
+
+        async def after() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            await work
+
+        task = asyncio.create_task(after(), name=f"deploy {'/'.join(key)}")
         self._tasks[key] = task
 
         def forget(done: asyncio.Task[None]) -> None:
+            work.close()
             if self._tasks.get(key) is done:
                 del self._tasks[key]
 
         task.add_done_callback(forget)
 
-    async def _bring_up(
-        self, ws: Workspace, deployment: Deployment, before: asyncio.Task[None] | None
-    ) -> None:
-        ctx = self._ctx
-        if before is not None:
-            await asyncio.gather(before, return_exceptions=True)
+    async def _deploy(self, ws: Workspace, deployment: Deployment) -> None:
+        """Bring the newest generation up and put it in the place of the one that serves."""
+        made = await self._started(ws, deployment)
+        if made is None:
+            return
+        with self._ctx.store.transaction():
+            now = records.change(
+                self._ctx,
+                deployment,
+                state="Succeeded",
+                serving=deployment.generation,
+                served=deployment.properties,
+                served_capacity=deployment.capacity,
+            )
+            if now is not None:
+                finish(self._ctx, now.operation)
+        if now is None:  # deleted meanwhile
+            self._retire(made, 0)
+            return
+        self._place(made)
+        self._sweep_generations(now)
+
+    async def _resume(self, ws: Workspace, deployment: Deployment) -> None:
+        """After a stop: serve what served, then go on with what was being done."""
+        key, arrived = _key(deployment), self._returning[_key(deployment)]
         try:
-            made = await self._started(ws, deployment)
-        except (ServiceError, EnvironmentRefused, WorkerFailed) as refused:
-            self._failed(deployment, getattr(refused, "message", None) or str(refused))
+            if deployment.serving and deployment.serving != deployment.generation:
+                made = await self._started(ws, _as_served(deployment), quiet=True)
+                if made is not None:
+                    self._place(made)
+                    arrived.set()
+            if deployment.state != "Failed" or deployment.serving == deployment.generation:
+                await self._deploy(ws, deployment)
+        finally:
+            arrived.set()
+            self._returning.pop(key, None)
+
+    async def _started(
+        self, ws: Workspace, deployment: Deployment, *, quiet: bool = False
+    ) -> Live | None:
+        """Its processes, ready; None, and Failed with the reason unless `quiet`, when not."""
+        shown = self._scratch.new()
+        try:
+            made = await self._booted(ws, deployment, shown)
+            self._note(deployment, "ready")
+            return made
+        except WorkerFailed as failed:
+            tail = str(failed)[-REASON_BYTES:]
+            error = ("ResourceNotReady", f"User container has crashed or terminated: {tail}")
+        except EnvironmentRefused as refused:
+            error = ("ImageBuildFailure", str(refused))
+        except ServiceError as refused:
+            error = (refused.code, refused.message)
+            if isinstance(refused, Unsupported):
+                self._ctx.ledger.record("refusal", what=refused.what, operation="deployment")
+        except asyncio.CancelledError:
+            shutil.rmtree(shown, ignore_errors=True)
+            raise
         except Exception as bug:
             log.exception("deployment %s", deployment.name)
-            self._failed(deployment, f"Rehearsal failed on this deployment: {bug!r}")
-        else:
-            await self._replaced(deployment, made)
-        ctx.ledger.record(
-            "deployment", endpoint=deployment.endpoint, deployment=deployment.name, state="ended"
-        )
+            error = ("RehearsalInternalError", f"Rehearsal failed on this deployment: {bug!r}")
+        shutil.rmtree(shown, ignore_errors=True)
+        self._say(deployment, error[1])
+        self._note(deployment, "failed")
+        if not quiet:
+            self._failed(deployment, {"code": error[0], "message": error[1]})
+        return None
 
-    async def _started(self, ws: Workspace, deployment: Deployment) -> Live:
-        ctx, log_file = self._ctx, log_of(self._ctx, deployment)
+    async def _booted(self, ws: Workspace, deployment: Deployment, shown: Path) -> Live:
+        ctx = self._ctx
+        log_file = log_of(ctx, deployment)
         log_file.parent.mkdir(parents=True, exist_ok=True)
-
-        def say(line: str) -> None:
-            with log_file.open("a", encoding="utf-8") as file:
-                file.write(f"[rehearsal] {line}\n")
-
         runtimes = jobs_of(ctx).machine.runtimes
-        content = await contents.prepare(ctx, ws, deployment, runtimes, say)
+        content = await contents.prepare(
+            ctx, ws, deployment, runtimes, lambda line: self._say(deployment, line), shown
+        )
         pool = WorkerPool(
             content.command,
             env=content.env,
@@ -152,82 +222,120 @@ class Hosting:
             log=log_file,
             sockets=self._sockets,
         )
+        pool.kill_after_s = content.kill_after_s
         await pool.start(BOOT_TIMEOUT_S)
-        settings = snaked(deployment.properties.get("requestSettings"))
-        at_once = int(settings.get("max_concurrent_requests_per_instance") or 1)
-        return Live(
-            deployment,
-            pool,
-            content.scratch,
-            contents.timeout_ms(deployment.properties) / 1000,
-            QUEUE_FACTOR * at_once * deployment.capacity,
+        at_once = contents.concurrency(deployment.properties) * deployment.capacity
+        timeout_s = contents.timeout_ms(deployment.properties) / 1000
+        return Live(deployment, pool, shown, timeout_s, QUEUE_FACTOR * at_once)
+
+    def _say(self, deployment: Deployment, line: str) -> None:
+        file = log_of(self._ctx, deployment)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as written:
+            written.write(f"[rehearsal] {line}\n")
+
+    def _note(self, deployment: Deployment, state: str) -> None:
+        self._ctx.ledger.record(
+            "deployment",
+            endpoint=deployment.endpoint,
+            deployment=deployment.name,
+            generation=deployment.generation,
+            state=state,
         )
 
-    def _failed(self, deployment: Deployment, message: str) -> None:
-        error = {"code": "ResourceOperationFailure", "message": message}
-        with log_of(self._ctx, deployment).open("a", encoding="utf-8") as file:
-            file.write(f"[rehearsal] {message}\n")
-        now = records.change(self._ctx, deployment, state="Failed", error=error)
-        if now is not None:
-            finish(self._ctx, now.operation, error)
+    def _failed(self, deployment: Deployment, error: dict[str, str]) -> None:
+        with self._ctx.store.transaction():
+            now = records.change(self._ctx, deployment, state="Failed")
+            if now is not None:
+                finish(self._ctx, now.operation, error)
 
-    async def _replaced(self, deployment: Deployment, made: Live) -> None:
-        """Put a new generation in the place of the old, which ends its requests first."""
-        key = (deployment.workspace, deployment.endpoint, deployment.key)
-        now = records.change(
-            self._ctx, deployment, state="Succeeded", serving=deployment.generation, error=None
-        )
-        if now is None:  # deleted meanwhile
-            await made.stop(0)
-            return
+    def _place(self, made: Live) -> None:
+        """Let a generation serve from now on; the one before ends its requests first."""
+        key = _key(made.deployment)
         old, self._live[key] = self._live.get(key), made
-        finish(self._ctx, now.operation)
         if old is not None:
-            await old.stop(old.timeout_s)
-        self._sweep(now)
+            self._retire(old, old.timeout_s)
 
-    def _sweep(self, deployment: Deployment) -> None:
+    def _retire(self, live: Live, grace_s: float) -> None:
+        self._hold(live.stop(grace_s))
+
+    def _hold(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
+
+    def _sweep_generations(self, deployment: Deployment) -> None:
         """Remove the files of generations that serve no more."""
-        kept = str(deployment.generation)
-        root = contents.folder_of(self._ctx, deployment, deployment.generation).parent
-        for folder in root.iterdir():
-            if folder.is_dir() and folder.name != kept:
-                shutil.rmtree(folder, ignore_errors=True)
+        for folder in contents.folder_of(self._ctx, deployment).iterdir():
+            if folder.is_dir() and folder.name != str(deployment.generation):
+                self._discard(folder)
 
-    async def take_down(self, deployment: Deployment) -> None:
-        """End a deployment's processes and remove its files."""
-        key = (deployment.workspace, deployment.endpoint, deployment.key)
-        task = self._tasks.get(key)
+    def take_down(self, deployment: Deployment) -> None:
+        """End a deployment's processes and remove its files; its name is free at once."""
+        key = _key(deployment)
+        task, live = self._tasks.get(key), self._live.pop(key, None)
         if task is not None:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        live = self._live.pop(key, None)
         if live is not None:
-            await live.stop(1.0)
-        root = contents.folder_of(self._ctx, deployment, deployment.generation).parent
-        await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+            self._retire(live, GONE_GRACE_S)
+        self._remove_files(deployment)
+
+    def _remove_files(self, deployment: Deployment) -> None:
+        self._discard(contents.folder_of(self._ctx, deployment))
+
+    def _discard(self, folder: Path) -> None:
+        """Move a folder out of the way at once, then remove it."""
+        if not folder.exists():
+            return
+        trash = self._ctx.state / "endpoints" / TRASH
+        trash.mkdir(parents=True, exist_ok=True)
+        gone = folder.replace(trash / self._ctx.ids.hex(16))
+        self._hold(asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True))
 
     def recover(self) -> None:
         """Serve again what served, and finish what was being deployed, after a stop."""
+        known: set[Path] = set()
         for deployment in list(self._ctx.store.scan(DEPLOYMENTS)):
+            known.add(contents.folder_of(self._ctx, deployment))
             ws = workspaces.by_guid(self._ctx, deployment.workspace)
             if ws is None or (deployment.state == "Failed" and not deployment.serving):
                 continue
-            self.bring_up(ws, deployment)
+            self._returning[_key(deployment)] = asyncio.Event()
+            self._begin(deployment, self._resume(ws, deployment))
+        root = self._ctx.state / "endpoints"
+        shutil.rmtree(root / TRASH, ignore_errors=True)
+        for folder in list(root.glob("*/*/*")):
+            if folder not in known:
+                self._discard(folder)
 
     async def close(self) -> None:
         """End all processes; the records stay, so that the next start serves again."""
         for task in list(self._tasks.values()):
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await asyncio.gather(*(live.stop(1.0) for live in self._live.values()))
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        for live in self._live.values():
+            self._retire(live, GONE_GRACE_S)
+        await asyncio.gather(*self._held, return_exceptions=True)
+        self._scratch.sweep()
+
+
+def _key(deployment: Deployment) -> Key:
+    return (deployment.workspace, deployment.endpoint, deployment.key)
+
+
+def _as_served(deployment: Deployment) -> Deployment:
+    """A deployment as it was when its serving generation was made."""
+    return replace(
+        deployment,
+        generation=deployment.serving,
+        properties=deployment.served,
+        capacity=deployment.served_capacity,
+    )
 
 
 def log_of(ctx: Context, deployment: Deployment) -> Path:
     """The log that a deployment's worker processes write."""
-    at = (deployment.workspace, deployment.endpoint, deployment.key)
-    return ctx.state.joinpath("endpoints", *at, "log.txt")
+    return contents.folder_of(ctx, deployment) / "log.txt"
 
 
 _HOSTS: dict[int, Hosting] = {}

@@ -111,6 +111,11 @@ def put(ctx: Context, ws: Workspace, name: str, wanted: Wanted) -> tuple[Endpoin
     mode = AUTH_MODES.get(str(given.get("authMode", "")).lower())
     if mode is None:
         raise ValidationError(f"The authMode '{given.get('authMode')}' is not known.")
+    for field in ("description", "publicNetworkAccess"):
+        if not isinstance(given.get(field), str | None):
+            raise ValidationError(f"The field '{field}' must be text.", target=field)
+    if not isinstance(given.get("properties"), Mapping | None):
+        raise ValidationError("The field 'properties' must be an object.", target="properties")
     old = ctx.store.get(ENDPOINTS, ws.guid, name.lower())
     if old is not None and old.auth_mode != mode:
         raise UserError("The authMode of an endpoint cannot be changed after it is made.")
@@ -127,11 +132,42 @@ def put(ctx: Context, ws: Workspace, name: str, wanted: Wanted) -> tuple[Endpoin
         modified=now,
     )
     _check_mirror(ctx, made)
+    if old is None:
+        _begin_keys(ctx, made, _first_keys(given.get("keys"), mode))
     with ctx.store.transaction():
         if old is None:
             _claim_host(ctx, ws, name)
         ctx.store.put(ENDPOINTS, made)
     return made, old is None
+
+
+def _begin_keys(ctx: Context, endpoint: Endpoint, chosen: Mapping[str, str]) -> None:
+    """Before an endpoint is there its keys are; those of an earlier one open nothing."""
+    _forget_keys(ctx, endpoint)
+    for which, value in chosen.items():
+        regenerate(ctx, endpoint, which, value)
+
+
+def _forget_keys(ctx: Context, endpoint: Endpoint) -> None:
+    ctx.secrets.forget(f"token/{secret_name(endpoint, '')}")
+
+
+def _first_keys(given: Any, mode: str) -> dict[str, str]:
+    """Keys that the caller chose for a new endpoint."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValidationError("keys must be an object.", target="keys")
+    chosen: dict[str, str] = {}
+    for which in KEY_TYPES:
+        value = given.get(f"{which.lower()}Key")
+        if not isinstance(value, str | None):
+            raise ValidationError("A key must be text.", target="keys")
+        if value:
+            chosen[which] = value
+    if chosen and mode != "Key":
+        raise UserError(f"An endpoint with the authMode {mode} has no keys.")
+    return chosen
 
 
 def _claim_host(ctx: Context, ws: Workspace, name: str) -> None:
@@ -240,7 +276,7 @@ def delete(ctx: Context, endpoint: Endpoint) -> None:
             ctx.store.delete(DEPLOYMENTS, found.workspace, found.endpoint, found.key)
         ctx.store.delete(HOST_NAMES, endpoint.key)
         ctx.store.delete(ENDPOINTS, endpoint.workspace, endpoint.key)
-    ctx.secrets.forget(f"token/{secret_name(endpoint, '')}")
+    _forget_keys(ctx, endpoint)
 
 
 def change(ctx: Context, deployment: Deployment, **fields: Any) -> Deployment | None:
