@@ -1,0 +1,1 @@
+"""Documentation that is tested, and the parts of it that are generated."""
