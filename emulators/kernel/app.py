@@ -251,8 +251,10 @@ class _Exchange:
 
     def _challenge(self, why: str = "") -> str:
         uri = self.call.links.login(f"/{self.ctx.secrets.tenant_id}")
-        tail = f', error="invalid_token", error_description="{why}"' if why else ""
-        return f'Bearer authorization_uri="{uri}"{tail}'.replace("\n", " ")
+        # What the caller wrote is quoted in it, and a header is one line of ASCII.
+        said = "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in why)
+        tail = f', error="invalid_token", error_description="{said}"' if why else ""
+        return f'Bearer authorization_uri="{uri}"{tail}'
 
     def _check_api_version(self, spec: ServiceSpec) -> None:
         given = self.request.query_params.get("api-version")

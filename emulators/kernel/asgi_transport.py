@@ -28,6 +28,8 @@ class _Exchange(httpx.AsyncByteStream):
         except BaseException as error:
             if not self.head.done():
                 self.head.set_exception(error)
+            elif isinstance(error, Exception):
+                await self._chunks.put(None)  # the reader then sees how the app ended
             raise
         finally:
             self._finished.set()

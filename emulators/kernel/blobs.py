@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,15 +37,20 @@ class Blobs:
     @contextmanager
     def create(self, key: str) -> Iterator[BinaryIO]:
         """Write the bytes of `key`; they replace what was there once the block ends."""
-        final, partial = self.path(key), self._partial / key
+        final = self.path(key)
+        # A name of its own for each writer: two of one key must not write into each other.
+        handle, name = tempfile.mkstemp(dir=self._partial)
+        partial = Path(name)
         try:
-            with partial.open("wb") as file:
+            with os.fdopen(handle, "wb") as file:
                 yield file
                 if self._durable:
                     file.flush()
                     os.fsync(file.fileno())
             final.parent.mkdir(exist_ok=True)
             partial.replace(final)
+            if self._durable:
+                _sync_folder(final.parent)
         finally:
             with suppress(FileNotFoundError):
                 partial.unlink()
@@ -81,3 +87,12 @@ class Blobs:
         """Remove everything."""
         shutil.rmtree(self._folder)
         self._partial.mkdir(parents=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` outlive power loss, which syncing the file alone does not."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -51,6 +51,15 @@ class RealClock:
         await asyncio.sleep(max(0.0, seconds) / self.scale)
 
 
+TURNS = 20
+"""Turns of the event loop that a virtual instant lasts: what is ready then runs at it."""
+
+
+async def _settle() -> None:
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
+
 class ManualClock:
     """Time that moves only when told to; sleepers wake in order of their deadline."""
 
@@ -78,11 +87,11 @@ class ManualClock:
     async def advance(self, seconds: float) -> None:
         """Move time forward, waking every sleeper on the way at its own instant."""
         target = self._elapsed + seconds
-        await asyncio.sleep(0)
+        await _settle()
         while self._sleepers and self._sleepers[0][0] <= target:
             due, _, woken = heapq.heappop(self._sleepers)
             self._elapsed = max(self._elapsed, due)
             if not woken.done():
                 woken.set_result(None)
-            await asyncio.sleep(0)
+            await _settle()
         self._elapsed = target

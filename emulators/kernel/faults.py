@@ -82,5 +82,6 @@ def _matches(fault: Fault, host: str, method: str, path: str) -> bool:
     return (
         fnmatch.fnmatchcase(host, fault.host.lower())
         and fnmatch.fnmatchcase(path.lower(), fault.path.lower())
-        and fault.method in ("*", method)
+        and fault.method.upper() in ("*", method)
+        and fault.count != 0
     )

@@ -57,7 +57,7 @@ class Ledger:
 
     def record(self, kind: str, **fields: Any) -> None:
         """Note that something of `kind` happened just now."""
-        entry = (self._clock.now().isoformat(), kind, orjson.dumps(fields, default=str))
+        entry = (self._clock.now().isoformat(), kind, _document(fields))
         with self._lock:
             self._waiting.append(entry)
             if kind == "refusal":
@@ -107,3 +107,13 @@ class Ledger:
             self._waiting.clear()
             self.refusals.clear()
             self._db.execute("DELETE FROM entries")
+
+
+def _document(fields: dict[str, Any]) -> bytes:
+    """The fields as JSON. What is no JSON is noted as text: a note must never fail a request."""
+    try:
+        return orjson.dumps(fields, default=str)
+    except TypeError:
+        texts = {name: str(value) for name, value in fields.items()}
+        clean = {name: text.encode("utf-8", "replace").decode() for name, text in texts.items()}
+        return orjson.dumps(clean)

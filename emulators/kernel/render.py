@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -18,6 +19,14 @@ ISO_SECONDS = "%Y-%m-%dT%H:%M:%S.%f0Z"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+def _json(value: object) -> bytes:
+    """JSON of whatever a message quotes, even half a surrogate pair."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace")
+
+
 def arm(error: ServiceError, request_id: str, now: datetime) -> Rendered:
     """Azure Resource Manager's error object."""
     inner: dict[str, object] = {"code": error.code, "message": error.message}
@@ -26,7 +35,7 @@ def arm(error: ServiceError, request_id: str, now: datetime) -> Rendered:
     if error.details:
         inner["details"] = error.details
     headers = {"x-ms-failure-cause": "gateway"} if error.status in (401, 403) else {}
-    return orjson.dumps({"error": inner}), "application/json; charset=utf-8", headers
+    return _json({"error": inner}), "application/json; charset=utf-8", headers
 
 
 def storage(error: ServiceError, request_id: str, now: datetime) -> Rendered:
@@ -61,18 +70,18 @@ def entra(error: ServiceError, request_id: str, now: datetime) -> Rendered:
         "trace_id": request_id,
         "correlation_id": request_id,
     }
-    return orjson.dumps(body), "application/json; charset=utf-8", {}
+    return _json(body), "application/json; charset=utf-8", {}
 
 
 def mlflow(error: ServiceError, request_id: str, now: datetime) -> Rendered:
     """MLflow's error object; its code is an upper-case word."""
     body = {"error_code": error.code, "message": error.message}
-    return orjson.dumps(body), "application/json", {}
+    return _json(body), "application/json", {}
 
 
 def plain(error: ServiceError, request_id: str, now: datetime) -> Rendered:
     """The message as text."""
-    return error.message.encode(), "text/plain; charset=utf-8", {}
+    return error.message.encode("utf-8", "replace"), "text/plain; charset=utf-8", {}
 
 
 DIALECTS: dict[str, Callable[[ServiceError, str, datetime], Rendered]] = {

@@ -270,6 +270,12 @@ def test_malformed_assertions(present: Present, text: str) -> None:
     assert (found["status"], found["error_codes"]) == (400, [50027])
 
 
+def test_half_a_surrogate_pair_is_answered(site: Site, present: Present, signer: Signer) -> None:
+    for name in ("iss", "sub", "aud"):
+        found = present(outside(site, signer, **{name: "x\ud800"}))
+        assert found["error"] == "invalid_request"
+
+
 def test_deeply_nested_json_is_malformed(present: Present) -> None:
     deep = b64(b"[" * 30_000)
     assert present(f"{deep}.{deep}.x")["error_codes"] == [50027]
