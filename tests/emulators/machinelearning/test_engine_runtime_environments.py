@@ -178,3 +178,29 @@ def test_close_ends_what_runs(tmp_path: Path) -> None:
         return await running.wait()
 
     assert asyncio.run(work()).reason == "Cancelled"
+
+
+@pytest.mark.parametrize("runtime", ["venv", "host"])
+def test_what_a_command_installs_is_its_own(cache: Path, tmp_path: Path, runtime: str) -> None:
+    """`pip install` in a command must change neither the cached environment nor Rehearsal's."""
+    command = (
+        "pip install -q --no-deps six==1.15.0 && python -c '"
+        "import six, packaging, sys; print(six.__version__, sys.prefix)'"
+    )
+
+    async def work() -> tuple[Prepared, Outcome]:
+        runtimes = Runtimes(cache, tmp_path / "run", runtime=runtime)  # type: ignore[arg-type]
+        ready = await runtimes.prepare(Definition(requirements=("six==1.16.0", "packaging")))
+        env = {name: os.environ[name] for name in os.environ if name.startswith(("PIP", "HOME"))}
+        launch = Launch(command, tmp_path, env | {"PATH": os.defpath}, tmp_path / "log")
+        outcome = await (await runtimes.start(ready, launch)).wait()
+        await runtimes.close()
+        return ready, outcome
+
+    ready, outcome = asyncio.run(work())
+    assert outcome.ok, outcome.last_lines
+    version, prefix = outcome.last_lines[-1].split()
+    assert version == "1.15.0"
+    assert Path(prefix).parent == tmp_path / "run" / "layers"
+    assert ask(ready, "import six; print(six.__version__ != '1.15.0')") == "True"
+    assert list((tmp_path / "run" / "layers").iterdir()) == []

@@ -16,6 +16,9 @@ from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine.runtime import (
     builder,
     conda,
+    curated,
+    dockerfile,
+    images,
     interpreters,
     relaxing,
     requirements,
@@ -42,13 +45,22 @@ def wanted_by(definition: Definition) -> Wanted:
     Raises:
         EnvironmentRefused: part of it cannot be met by a virtual environment.
     """
-    found = conda.read(definition.conda) if definition.conda else Wanted()
     lines, options = requirements.read(definition.requirements)
+    parts = [Wanted(_specifier(definition.python), tuple(lines), tuple(options))]
+    if definition.conda:
+        parts.append(conda.read(definition.conda))
+    if definition.curated:
+        parts.append(curated.wanted(definition.curated))
+    if definition.context:
+        parts.append(dockerfile.read(definition.context, definition.dockerfile))
+    if definition.image:
+        packages = bool(definition.conda or definition.curated or lines)
+        parts.append(images.wanted(definition.image, has_packages=packages))
     return Wanted(
-        python=_specifier(definition.python) or found.python,
-        requirements=(*found.requirements, *lines),
-        options=(*found.options, *options),
-        notes=found.notes,
+        python=next((part.python for part in parts if part.python), None),
+        requirements=tuple(line for part in parts for line in part.requirements),
+        options=tuple(line for part in parts for line in part.options),
+        notes=tuple(line for part in parts for line in part.notes),
     )
 
 

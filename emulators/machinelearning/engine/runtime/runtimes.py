@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from emulators.machinelearning.engine.runtime import overlay
 from emulators.machinelearning.engine.runtime.commands import PythonCommand, python_command
 from emulators.machinelearning.engine.runtime.definition import (
     Definition,
@@ -100,6 +102,7 @@ class Runtimes:
         self._runtime: Kind = runtime
         self.cold = cold
         self._environments = Environments(cache_dir, relax=relax, allow_download=allow_download)
+        self._run = run_dir
         self.warm_runners = WarmRunners(run_dir)
         self._running: set[LeashedProcess] = set()
 
@@ -137,9 +140,24 @@ class Runtimes:
         env = environment(prepared, launch)
         process = await self._start_warm(prepared, launch, env, warm_imports_from)
         if process is None:
-            process = await start_cold(launch, env)
+            process = await self._start_cold(prepared, launch, env)
         self._running.add(process)
         process.on_end(self._running.discard)
+        return process
+
+    async def _start_cold(
+        self, prepared: Prepared, launch: Launch, env: dict[str, str]
+    ) -> LeashedProcess:
+        if not overlay.is_wanted(launch.command):
+            return await start_cold(launch, env)
+        try:
+            layer = await overlay.make(prepared, self._run / "layers")
+        except BuildFailed as failed:
+            raise NotStarted(str(failed)) from None
+        env["PATH"] = os.pathsep.join([str(layer / "bin"), env["PATH"]])
+        env["VIRTUAL_ENV"] = str(layer)
+        process = await start_cold(launch, env)
+        process.on_end(lambda _: shutil.rmtree(layer, ignore_errors=True))
         return process
 
     async def _start_warm(
