@@ -35,7 +35,7 @@ async def data(ctx: Context, ws: Workspace, given: Properties) -> Properties:
     uri = _text(given, "dataUri")
     if uri.lower().startswith("azureml:"):
         return {**given, "dataUri": await places.canonical(ctx, ws, uri)}
-    return {**given, "dataUri": _plain(uri)}
+    return {**given, "dataUri": _plain(ws, uri)}
 
 
 async def models(ctx: Context, ws: Workspace, given: Properties) -> Properties:
@@ -100,7 +100,7 @@ async def environments(ctx: Context, ws: Workspace, given: Properties) -> Proper
         if not isinstance(build, dict) or not isinstance(build.get("contextUri"), str):
             raise ValidationError("The field 'build.contextUri' is required.", target="build")
         made["build"] = {"dockerfilePath": "Dockerfile", **build}
-        made["build"]["contextUri"] = _plain(build["contextUri"])
+        made["build"]["contextUri"] = _plain(ws, build["contextUri"])
     return made
 
 
@@ -136,7 +136,7 @@ async def codes(ctx: Context, ws: Workspace, given: Properties) -> Properties:
     uri = _text(given, "codeUri")
     if not isinstance(parse_uri(uri), BlobUri) and not uri.lower().startswith("azureml:"):
         raise InvalidUri(uri, "a snapshot is in a storage account")
-    return {**given, "codeUri": _plain(uri)}
+    return {**given, "codeUri": _plain(ws, uri)}
 
 
 def _text(given: Mapping[str, Any], field: str) -> str:
@@ -146,12 +146,12 @@ def _text(given: Mapping[str, Any], field: str) -> str:
     return value
 
 
-def _plain(uri: str) -> str:
+def _plain(ws: Workspace, uri: str) -> str:
     """A URL of the explicit door by Azure's own host name; anything else exactly as it is."""
     found = parse_uri(uri)
-    if not isinstance(found, BlobUri) or not found.account:
+    if not isinstance(found, BlobUri) or urlsplit(uri).hostname not in LOOPBACK:
         return uri
-    return str(found) if urlsplit(uri).hostname in LOOPBACK else uri
+    return str(BlobUri(found.account or ws.storage_account, found.container, found.path))
 
 
 Prepare = Callable[[Context, Workspace, Properties], Awaitable[Properties]]

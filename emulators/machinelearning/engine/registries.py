@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from emulators.kernel.errors import Unsupported
+from emulators.machinelearning.engine.runtime.curated import CURATED, Curated, find
 from emulators.machinelearning.errors import AssetNotFound
 
 SYSTEM = "azureml"
 GROUP = "rehearsal-registries"
 TRACKED = "emulators/machinelearning/README.md, registries"
-TABLE = "emulators.machinelearning.engine.runtime.curated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +39,9 @@ def check(registry: str) -> None:
         )
 
 
-def _table() -> Mapping[str, Any]:
-    if find_spec(TABLE) is None:
-        return {}
-    found: Mapping[str, Any] = import_module(TABLE).CURATED
-    return found
-
-
 def names() -> list[str]:
     """Curated environments that can be built here, by name."""
-    return sorted(_table())
+    return sorted(CURATED)
 
 
 def environment(name: str, version: str | None = None) -> CuratedVersion:
@@ -63,30 +53,26 @@ def environment(name: str, version: str | None = None) -> CuratedVersion:
     Raises:
         AssetNotFound: not one that is known here; the message names those that are.
     """
-    known = {known.lower(): known for known in _table()}
-    if name.lower() not in known:
+    found = find(name)
+    if found is None:
         raise AssetNotFound(
             f"The environment '{name}' of the registry '{SYSTEM}' cannot be built by Rehearsal;"
-            f" these can: {', '.join(names()) or 'none'}.",
+            f" these can: {', '.join(names())}.",
             target=name,
         )
-    chosen = known[name.lower()]
-    entry = _table()[chosen]
-    current = str(getattr(entry, "version", "1"))
-    return CuratedVersion(chosen, version or current, _properties(chosen, entry))
+    return CuratedVersion(found.name, version or found.version, _properties(found))
 
 
-def _properties(name: str, entry: Any) -> dict[str, Any]:
-    packages = "".join(f"    - {line}\n" for line in getattr(entry, "requirements", ()))
-    python = getattr(entry, "python", None)
-    head = f"name: {name}\ndependencies:\n- python={python}\n- pip\n- pip:\n"
+def _properties(found: Curated) -> dict[str, Any]:
+    packages = "".join(f"  - {line}\n" for line in found.requirements)
+    conda = f"name: {found.name}\ndependencies:\n- python={found.python}\n- pip\n- pip:\n{packages}"
     return {
-        "condaFile": head + packages,
+        "condaFile": conda,
         "osType": "Linux",
         "environmentType": "Curated",
         "isAnonymous": False,
         "isArchived": False,
-        "description": "Resolved by Rehearsal to a stated set of requirements.",
+        "description": found.description,
         "tags": {},
         "properties": {},
         "provisioningState": "Succeeded",

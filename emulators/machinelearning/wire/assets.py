@@ -171,7 +171,11 @@ async def start_pending_upload(request: Request) -> Reply:
     wanted = body.get("pendingUploadType", "TemporaryBlobReference")
     granted = await codes.start_upload(ctx, ws, "codes", at["name"], at["version"])
     upload = granted.upload
-    url = links_of(request).blob(upload.account, f"/{upload.container}")
+    links = links_of(request)
+    url = links.blob(upload.account, f"/{upload.container}")
+    if links.explicit and upload.account == ctx.secrets.values.get("default_account"):
+        # Clients take the container from the last segment or from the first: one for both.
+        url = f"{links.explicit}/{upload.container}"
     credential = {"credentialType": "SAS", "sasUri": f"{url}?{granted.sas}"}
     return Reply(
         200,

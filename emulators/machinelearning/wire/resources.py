@@ -9,7 +9,8 @@ from starlette.requests import Request
 
 from emulators.kernel.azure_http import iso
 from emulators.kernel.errors import Unsupported
-from emulators.kernel.http import Handler, Operation, Reply, read_json
+from emulators.kernel.http import Handler, Operation, Reply, links_of, read_json
+from emulators.kernel.links import Links
 from emulators.machinelearning.engine import computes, connections, datastores
 from emulators.machinelearning.store.workspaces import CHILDREN, Child, Workspace
 from emulators.machinelearning.wire.scope import (
@@ -47,20 +48,37 @@ ORDERS: dict[str, Callable[[Child], Any]] = {
 }
 
 
+def encode_datastore(ws: Workspace, store: Child, links: Links) -> dict[str, Any]:
+    """A datastore as the wire has it.
+
+    Clients put `.blob.` and the cloud's suffix behind the account's name, whatever it is: at
+    the explicit door the name holds the door, so that what they make leads back to it.
+    """
+    shown = envelope(ws, store)
+    account = store.properties.get("accountName")
+    if links.explicit and account:
+        door = links.explicit.removeprefix("https://")
+        shown["properties"] = {**store.properties, "accountName": f"{door}/{account}"}
+    return shown
+
+
 async def put_datastore(request: Request) -> Reply:
     ctx, ws = context_and_workspace(request)
     honoured(request, "skipValidation")
     given = properties_of(await read_json(request))
+    if isinstance(given.get("accountName"), str):
+        given["accountName"] = given["accountName"].rpartition("/")[2]
     words(given, "tags", "properties")
     name = request.path_params["name"]
     new = ctx.store.get(CHILDREN, ws.guid, datastores.KIND, name.lower()) is None
     made = datastores.put(ctx, ws, name, given, caller(request))
-    return Reply(201 if new else 200, envelope(ws, made))
+    return Reply(201 if new else 200, encode_datastore(ws, made, links_of(request)))
 
 
 async def get_datastore(request: Request) -> Reply:
     ctx, ws = context_and_workspace(request)
-    return Reply(200, envelope(ws, datastores.get(ctx, ws, request.path_params["name"])))
+    found = datastores.get(ctx, ws, request.path_params["name"])
+    return Reply(200, encode_datastore(ws, found, links_of(request)))
 
 
 async def list_datastores(request: Request) -> Reply:
@@ -81,7 +99,8 @@ async def list_datastores(request: Request) -> Reply:
         raise Unsupported(f"the order '{given['orderby']}' of datastores")
     found.sort(key=order, reverse=given.get("orderbyasc", "true").lower() == "false")
     size = integer(given, "count", 30) or 30
-    return paged(request, found, lambda store: envelope(ws, store), size)
+    links = links_of(request)
+    return paged(request, found, lambda store: encode_datastore(ws, store, links), size)
 
 
 async def delete_datastore(request: Request) -> Reply:

@@ -259,3 +259,20 @@ def test_bodies_that_are_no_json_are_refused(world: World) -> None:
     url = f"{world.base}/rehearsal/data/h/versions/1?api-version=2024-10-01"
     for body in (b"{", b"[]", b"\xff\xfe", b'{"properties": NaN}'):
         assert world.run(world.http.put(url, content=body)).status_code == 400
+
+
+def test_of_many_writers_of_one_version_one_wins(world: World) -> None:
+    import asyncio
+
+    url = f"{world.base}/rehearsal/data/race/versions/1?api-version=2024-10-01"
+    store = "azureml://datastores/workspaceblobstore/paths/"
+
+    async def all_at_once() -> list[int]:
+        bodies = [{"properties": data(f"{store}{n}")} for n in range(20)]
+        answers = await asyncio.gather(*(world.http.put(url, json=body) for body in bodies))
+        return [answer.status_code for answer in answers]
+
+    codes = world.run(all_at_once())
+    assert sorted(codes) == [201] + [409] * 19
+    kept = world.get("/data/race/versions/1").json()["properties"]["dataUri"]
+    assert kept.endswith(f"/paths/{codes.index(201)}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import yaml
 
 from emulators.kernel.ids import Ids
 from emulators.machinelearning.store.endpoints import ENDPOINTS, Endpoint
@@ -244,6 +247,43 @@ def test_the_system_registry_is_discovered_and_others_are_refused(world: World) 
         f"{found['resourceGroup']}/providers/Microsoft.MachineLearningServices/registries/azureml"
     )
     assert world.call("GET", f"{scope}/environments").status_code == 200
+    pinned = world.call("GET", f"{scope}/environments/sklearn-1.5/versions/27").json()
+    assert pinned["id"] == "azureml://registries/azureml/environments/sklearn-1.5/versions/27"
+    assert yaml.safe_load(pinned["properties"]["condaFile"])["name"] == "sklearn-1.5"
+    newest = world.call("GET", f"{scope}/environments/sklearn-1.5/labels/latest").json()
+    home = world.call("GET", f"{scope}/environments/sklearn-1.5").json()["properties"]
+    assert home["latestVersion"] == newest["name"]
     unknown = world.call("GET", f"{scope}/environments/no-such-thing/versions/1")
     assert unknown.status_code == 404
     assert world.call("GET", f"{scope}/models/m").status_code == 501
+
+
+def test_at_the_explicit_door_everything_leads_back_to_it(world: World) -> None:
+    door = "https://localhost:8441"
+    token = world.ctx.tokens.issue("https://management.azure.com")
+    http = type(world.http)(
+        transport=world.http._transport, headers={"authorization": f"Bearer {token}"}
+    )
+    base = f"{door}{world.ws.arm_id}"
+    account = world.ws.storage_account
+
+    def ask(method: str, path: str, body: object = None) -> dict[str, Any]:
+        sent = http.request(method, f"{base}{path}?api-version=2024-10-01", json=body)
+        found: dict[str, Any] = world.run(sent).json()
+        return found
+
+    assert ask("GET", "")["properties"]["discoveryUrl"] == f"{door}/discovery"
+    store = ask("GET", "/datastores/workspaceblobstore")["properties"]
+    assert store["accountName"] == f"localhost:8441/{account}"
+    ask("PUT", "/datastores/door", {"properties": store})
+    assert world.get("/datastores/door").json()["properties"]["accountName"] == account
+    world.call("DELETE", "/datastores/door")
+    granted = ask("POST", "/codes/door/versions/1/startPendingUpload", {})
+    url = granted["blobReferenceForConsumption"]["blobUri"]
+    assert url.startswith(door)
+    assert url.count("/") == 3
+    ask("PUT", "/codes/door/versions/1", {"properties": {"codeUri": f"{url}/src"}})
+    kept = world.get("/codes/door/versions/1").json()["properties"]["codeUri"]
+    assert kept.startswith(f"https://{account}.blob.core.windows.net/")
+    shown = ask("GET", "/codes/door/versions/1")["properties"]["codeUri"]
+    assert shown.startswith(f"{door}/{account}.blob.core.windows.net/")
