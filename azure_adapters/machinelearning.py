@@ -92,14 +92,17 @@ def _asset(entity: Any) -> Asset:
 
 
 def _find(operations: Any, name: str, version: str | None) -> Any:
-    from azure.ai.ml.exceptions import ValidationException
+    from azure.ai.ml.exceptions import MlException
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
         if version:
             return operations.get(name, version=version)
         return operations.get(name, label="latest")
-    except (ResourceNotFoundError, ValidationException) as missing:  # the latter for no latest
+    except (ResourceNotFoundError, MlException) as missing:
+        # For want of a latest version the SDK raises its own exception, told apart by its words.
+        if isinstance(missing, MlException) and "does not exist" not in str(missing):
+            raise
         raise LookupError(f"no {name}:{version or 'latest'}") from missing
 
 
