@@ -134,7 +134,26 @@ def _columns(described: Any) -> list[tuple[str, str]]:
 
 
 def _attempts(fitted: Any, columns: list[tuple[str, str]]) -> list[str]:
-    """Ways to give the columns to the converted model, the fastest first."""
+    """Ways to give the columns to the converted model, the likeliest first."""
+    if isinstance(_last(fitted), _voting()):
+        return [f"{way} by votes" for way in _ways(fitted, columns)] + _ways(fitted, columns)
+    return _ways(fitted, columns)
+
+
+def _voting() -> tuple[type, ...]:
+    """Classifiers whose probabilities are shares of votes, where ties happen."""
+    from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier, RandomForestClassifier
+
+    return (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)
+
+
+def _last(fitted: Any) -> Any:
+    while hasattr(fitted, "steps"):
+        fitted = fitted.steps[-1][1]
+    return fitted
+
+
+def _ways(fitted: Any, columns: list[tuple[str, str]]) -> list[str]:
     from sklearn.compose import ColumnTransformer
 
     by_column = any(isinstance(step, ColumnTransformer) for step in _steps(fitted))
@@ -161,7 +180,6 @@ def _steps(fitted: Any) -> list[Any]:
 def _attempt(
     fitted: Any, columns: list[tuple[str, str]], attempt: str, output: int
 ) -> tuple[bytes, dict[str, Any]]:
-    import numpy as np
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import (
         DoubleTensorType,
@@ -171,7 +189,7 @@ def _attempt(
     )
     from sklearn.base import is_classifier
 
-    shape, number = attempt.split()
+    shape, number, *votes = attempt.split()
     float_type = DoubleTensorType if number == "float64" else FloatTensorType
     types = {"float": float_type, "text": StringTensorType}
     types["int"] = Int64TensorType if number == "int64" else float_type
@@ -194,15 +212,24 @@ def _attempt(
             for name, kind in columns
         ],
         "inputs": [
-            {"name": name, "dtype": np.dtype(dtypes[kind]).name if kind != "text" else "str"}
-            for name, kind in columns
+            {"name": given, "dtype": dtypes[kind]}
+            for given, (_, kind) in zip(_inputs(made, columns), columns, strict=True)
         ],
         "matrix": "X" if shape == "matrix" else None,
-        "output": names[output],
+        "output": names[1] if votes else names[output],
+        "classes": _last(fitted).classes_.tolist() if votes and output == 0 else None,
         "scores": names[1] if hasattr(model, "predict_proba") and len(names) > 1 else None,
         "flat": output == 0,
     }
     return made.SerializeToString(), plan
+
+
+def _inputs(made: Any, columns: list[tuple[str, str]]) -> list[str | None]:
+    """The converted model's name for each column: it renames some, and drops unused ones."""
+    names = [given.name for given in made.graph.input]
+    if len(names) == len(columns):
+        return list(names)
+    return [name if name in names else None for name, _ in columns]
 
 
 def _with_empty_for_missing(fitted: Any) -> Any:

@@ -11,6 +11,7 @@ from .table import Rows, Table
 PLAN = "plan.json"
 MODEL = "model.onnx"
 FORMAT = 1
+TIE_DECIMALS = 5
 
 
 class OnnxModel:
@@ -33,10 +34,14 @@ class OnnxModel:
         )
         self.table = Table(self.plan["columns"])
         self._outputs = [self.plan["output"]]
+        self._classes = self.plan["classes"]
         self._flat = bool(self.plan["flat"])
         self._matrix = self.plan["matrix"]
-        self._inputs = [(i["name"], numpy.dtype(i["dtype"])) for i in self.plan["inputs"]]
-        self._dtypes = [dtype for _, dtype in self._inputs]
+        given = self.plan["inputs"]
+        self._dtypes = [numpy.dtype(one["dtype"]) for one in given]
+        self._inputs = [
+            (i, one["name"], self._dtypes[i]) for i, one in enumerate(given) if one["name"]
+        ]
         self._array = numpy.array
 
     def run(self, parts: List[Rows]) -> List[List[Any]]:
@@ -47,7 +52,13 @@ class OnnxModel:
         """
         feeds = self._feeds(parts)
         result = self._session.run(self._outputs, feeds)[0]
-        values: List[Any] = (result.reshape(-1) if self._flat else result).tolist()
+        values: List[Any]
+        if self._classes is not None:
+            # Half of the trees on each side is a tie in the original, where sums are exact enough.
+            best = result.round(TIE_DECIMALS).argmax(axis=1)
+            values = [self._classes[at] for at in best.tolist()]
+        else:
+            values = (result.reshape(-1) if self._flat else result).tolist()
         if len(parts) == 1:
             return [values]
         cut, at = [], 0
@@ -67,6 +78,5 @@ class OnnxModel:
             return {self._matrix: array(columns, dtype=self._dtypes[0]).T}
         shape = (-1, 1)
         return {
-            name: array(columns[at], dtype=dtype).reshape(shape)
-            for at, (name, dtype) in enumerate(self._inputs)
+            name: array(columns[at], dtype=dtype).reshape(shape) for at, name, dtype in self._inputs
         }

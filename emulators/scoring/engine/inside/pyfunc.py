@@ -6,6 +6,7 @@ Source: the public no-code scoring script of Azure ML's MLflow images (its behav
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from typing import Any, Dict, Optional, Tuple
 from .script import Script, ScriptRaised
 
 logger = logging.getLogger("azmlinfsrv.nocode")
+_LOADED = itertools.count()
 
 
 def load(folder: str) -> Script:
@@ -46,6 +48,7 @@ def _made(folder: str) -> Tuple[ModuleType, Any]:
     def run(input_data: Any, params: Any = None) -> Any:
         return jsonable(model.predict(loose(input_data), params=params))
 
+    run.__module__ = f"mlflow_score_script_{next(_LOADED)}"  # schemas are kept by function name
     # The decorators of the packages at hand: the same as the generated script's, in its order.
     decorated: Any = output_schema(returned)(run)
     decorated = input_schema("params", params, optional=True)(decorated)

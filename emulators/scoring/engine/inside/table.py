@@ -113,12 +113,12 @@ def _number_reader(column: Column) -> Callable[[Tuple[Any, ...]], Any]:
     allowed = {int} if column.kind == "int" else NUMBERS
     with_null = allowed | {type(None)}
     missing = column.missing and column.kind == "float"
-    only_float = {float}
+    at_once = {float} if column.kind == "float" else None
     nan = float("nan")
 
     def read(values: Tuple[Any, ...]) -> Any:
         kinds = set(map(type, values))
-        if kinds == only_float:
+        if kinds == at_once:
             return values
         if not kinds <= allowed:
             if not (missing and kinds <= with_null):
