@@ -129,12 +129,6 @@ class Crc64Mismatch(StorageError):
     status, code = 400, "Crc64Mismatch"
 
 
-class InvalidBlockId(StorageError):
-    """The specified block ID is invalid. The block ID must be Base64-encoded."""
-
-    status, code = 400, "InvalidBlockId"
-
-
 class InvalidBlobOrBlock(StorageError):
     """The specified blob or block content is invalid."""
 
@@ -499,3 +493,15 @@ class InvalidXmlNodeValue(StorageError):
     """
 
     status, code = 400, "InvalidXmlNodeValue"
+
+
+class MultipleConditions(StorageError):
+    """Multiple condition headers are not supported."""
+
+    status, code = 400, "MultipleConditionHeadersNotSupported"
+
+
+class UnsatisfiableCondition(StorageError):
+    """The request includes an unsatisfiable condition for this operation."""
+
+    status, code = 400, "UnsatisfiableCondition"

@@ -60,8 +60,9 @@ def read(
         BlobNotFound: there is none.
         ServiceError: a condition or the lease does not hold.
     """
-    found = find(vault, container, name, snapshot)
-    check_read(guard.asked, found.etag, found.modified)
+    there = vault.ctx.store.get(BLOBS, container.id, name, snapshot)
+    check_read(guard.asked, (there.etag, there.modified) if there else None)
+    found = there or find(vault, container, name, snapshot)
     leases.check_read(leases.load(found.lease), vault.ctx.clock.now(), guard.lease, blob=True)
     return found
 
@@ -75,8 +76,9 @@ def for_change(
         BlobNotFound: there is none.
         ServiceError: a condition or the lease does not hold.
     """
-    found = find(vault, container, name, snapshot)
-    check_write(guard.asked, (found.etag, found.modified))
+    there = vault.ctx.store.get(BLOBS, container.id, name, snapshot)
+    check_write(guard.asked, (there.etag, there.modified) if there else None)
+    found = there or find(vault, container, name, snapshot)
     leases.check_write(leases.load(found.lease), vault.ctx.clock.now(), guard.lease, blob=True)
     return found
 
@@ -91,9 +93,10 @@ def for_replacement(vault: Vault, container: Container, name: str, guard: Guard)
     found = vault.ctx.store.get(BLOBS, container.id, name, "")
     if found is not None and guard.create_only:
         raise errors.BlobOverwrite
-    check_write(guard.asked, (found.etag, found.modified) if found else None)
-    held = leases.load(found.lease) if found else None
-    leases.check_write(held, vault.ctx.clock.now(), guard.lease, blob=True)
+    check_write(guard.asked, (found.etag, found.modified) if found else None, replaces=True)
+    if found is not None:
+        held = leases.load(found.lease)
+        leases.check_write(held, vault.ctx.clock.now(), guard.lease, blob=True)
     return found
 
 

@@ -23,14 +23,20 @@ def check_id(block: str) -> None:
     """Check a block's id: base64 of 1 to 64 bytes.
 
     Raises:
-        InvalidBlockId: it is not.
+        InvalidQueryParameterValue: it is not.
     """
     try:
         size = len(base64.b64decode(block, validate=True))
     except (binascii.Error, ValueError):
-        raise errors.InvalidBlockId from None
+        size = 0
     if not 1 <= size <= MAX_ID_BYTES:
-        raise errors.InvalidBlockId
+        raise errors.InvalidQueryParameterValue(
+            detail={
+                "QueryParameterName": "blockid",
+                "QueryParameterValue": block,
+                "Reason": "Not a valid base64 string of 1 to 64 bytes.",
+            }
+        )
 
 
 def check_stage(

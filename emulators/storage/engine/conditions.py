@@ -8,8 +8,10 @@ from datetime import datetime
 from emulators.storage.errors import (
     BlobAlreadyExists,
     ConditionNotMet,
+    MultipleConditions,
     NotModified,
     SourceConditionNotMet,
+    UnsatisfiableCondition,
 )
 
 
@@ -38,42 +40,74 @@ def _unwanted(asked: Conditions, etag: str, modified: datetime) -> bool:
 
 
 def _known(asked: Conditions, etag: str, modified: datetime) -> bool:
-    """Whether If-None-Match and If-Modified-Since say that the caller has this version."""
+    """Whether If-None-Match and If-Modified-Since, all that are given, say "you have it"."""
     stamp = modified.replace(microsecond=0)
+    said = []
     if asked.none_match:
-        return "*" in asked.none_match or etag in asked.none_match
-    return asked.modified_since is not None and stamp <= asked.modified_since
+        said.append(etag in asked.none_match)
+    if asked.modified_since is not None:
+        said.append(stamp <= asked.modified_since)
+    return bool(said) and all(said)
 
 
-def check_read(asked: Conditions, etag: str, modified: datetime) -> None:
-    """Check a read of something that exists.
+def check_read(asked: Conditions, found: tuple[str, datetime] | None) -> None:
+    """Check a read of what is there (etag, time), or of nothing.
 
     Raises:
         ConditionNotMet: it is another version than the one wanted.
         NotModified: the caller has this version.
+        UnsatisfiableCondition: it is wanted only where it is not.
     """
-    if _unwanted(asked, etag, modified):
-        raise ConditionNotMet
-    if _known(asked, etag, modified):
-        raise NotModified
-
-
-def check_write(asked: Conditions, found: tuple[str, datetime] | None) -> None:
-    """Check a change of what is there (etag, time), or of nothing.
-
-    Raises:
-        ConditionNotMet: it is another version than the one the change is meant for.
-        BlobAlreadyExists: it should not exist and does.
-    """
+    if "*" in asked.none_match:
+        raise UnsatisfiableCondition
     if found is None:
         if asked.match:
             raise ConditionNotMet
         return
     if _unwanted(asked, *found):
         raise ConditionNotMet
-    if "*" in asked.none_match:
-        raise BlobAlreadyExists
     if _known(asked, *found):
+        raise NotModified
+
+
+def check_single(asked: Conditions) -> None:
+    """Check that a write carries one condition, or two that Azure lets stand together.
+
+    Raises:
+        MultipleConditions: it carries others.
+    """
+    wants = bool(asked.match) + (asked.unmodified_since is not None)
+    excludes = bool(asked.none_match) + (asked.modified_since is not None)
+    if (wants and excludes) or len(asked.match) > 1 or len(asked.none_match) > 1:
+        raise MultipleConditions
+
+
+def check_write(
+    asked: Conditions, found: tuple[str, datetime] | None, *, replaces: bool = False
+) -> None:
+    """Check a change of what is there (etag, time), or of nothing.
+
+    `replaces`: the write makes the resource anew, so that it may ask for there being none.
+
+    Raises:
+        ConditionNotMet: it is another version than the one the change is meant for.
+        BlobAlreadyExists: it should not exist and does.
+        MultipleConditions: conditions that do not go together.
+    """
+    check_single(asked)
+    if found is None:
+        if asked.match and (replaces or "*" not in asked.match):
+            raise ConditionNotMet
+        return
+    if _unwanted(asked, *found):
+        raise ConditionNotMet
+    if "*" in asked.none_match:
+        if replaces:
+            raise BlobAlreadyExists
+        return
+    if asked.none_match and found[0] in asked.none_match:
+        raise ConditionNotMet
+    if not asked.none_match and _known(asked, *found):
         raise ConditionNotMet
 
 

@@ -135,7 +135,7 @@ async def put_block(ask: Ask) -> Reply:
     headers = dict(ENCRYPTED)
     if ask.header("x-ms-content-crc64"):
         headers["x-ms-content-crc64"] = ask.header("x-ms-content-crc64")
-    else:
+    if ask.header("content-md5"):
         headers["Content-MD5"] = written.md5_base64
     return Reply(201, headers=headers)
 
@@ -153,7 +153,8 @@ async def put_block_list(ask: Ask) -> Reply:
         ask.content(),
         ask.creation_guard(),
     )
-    return Reply(201, headers=written_headers(made))
+    given = {"Content-MD5": ask.header("content-md5")} if ask.header("content-md5") else {}
+    return Reply(201, headers=written_headers(made) | given)
 
 
 def check_body(ask: Ask, body: bytes) -> None:

@@ -22,6 +22,7 @@ from emulators.storage.wire.bodies import check, spans
 from emulators.storage.wire.containers import found_container
 
 READ = Need("o", "r", "blob")
+SAID_PLAINLY = {"BlobNotFound", "ContainerNotFound"}
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -71,7 +72,8 @@ def source_of(ask: Ask) -> Blob:
             asking.query_values(query).get("snapshot", ""),
         )
     except ServiceError as refused:
-        if refused.status == 501:
+        own = account.name == ask.account.name and refused.code in SAID_PLAINLY
+        if refused.status == 501 or own:
             raise
         error = errors.CannotVerifyCopySource(refused.message)
         error.status = refused.status
