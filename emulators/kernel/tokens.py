@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LIFETIME_S = 3599
 LEEWAY_S = 60
+PROVEN_KEPT = 1024
+"""Tokens whose signature need not be checked again."""
 
 
 class InvalidToken(Unauthorized):
@@ -66,6 +68,7 @@ class Tokens:
 
     def __init__(self, secrets: Secrets, clock: Clock, ids: Ids) -> None:
         self._secrets, self._clock, self._ids = secrets, clock, ids
+        self._proven: dict[str, dict[str, Any]] = {}
 
     @cached_property
     def _key(self) -> RSAPrivateKey:
@@ -147,7 +150,7 @@ class Tokens:
             WrongTenant: issued by another tenant.
             WrongAudience: meant for another resource.
         """
-        claims = self._claims(token)
+        claims = self._proven.get(token) or self._prove(token)
         now = self._clock.now().timestamp()
         if claims.get("tid") != self._secrets.tenant_id or claims.get("iss") not in (
             self.issuer(1),
@@ -176,6 +179,14 @@ class Tokens:
             audience=audience,
             claims=claims,
         )
+
+    def _prove(self, token: str) -> dict[str, Any]:
+        """Check a signature once; times, tenant and audience are checked at every call."""
+        claims = self._claims(token)
+        if len(self._proven) >= PROVEN_KEPT:
+            self._proven.clear()
+        self._proven[token] = claims
+        return claims
 
     def _claims(self, token: str) -> dict[str, Any]:
         """The claims of a token whose signature is this folder's."""

@@ -1,0 +1,1 @@
+"""Benchmarks: each a ratio against a named peer or a physical limit, in one interleaved run."""
