@@ -35,9 +35,10 @@ def _dfs_operations() -> list[Operation]:
 
 
 def _management() -> list[Operation]:
+    from emulators.kernel.catalogue import refusals
     from emulators.storage.wire import management
 
-    return management.OPERATIONS
+    return [*management.OPERATIONS, *refusals("emulators.storage", "management.azure.com")]
 
 
 @asynccontextmanager

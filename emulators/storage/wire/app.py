@@ -258,7 +258,14 @@ def described(kind: str) -> list[Operation]:
         raise AssertionError("StorageApp answers by itself")
 
     host = f"*.{kind}.core.windows.net"
+    words = {"{container}": "{filesystem}", "{blob}": "{path}"} if kind == "dfs" else {}
+
+    def named(path: str) -> str:
+        for blob_word, word in words.items():
+            path = path.replace(blob_word, word)
+        return path
+
     return [
-        Operation(route.name, route.method, route.path, elsewhere, host)
+        Operation(route.name, route.method, named(route.path), elsewhere, host)
         for route in routes(kind).values()
     ]

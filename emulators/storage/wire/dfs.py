@@ -323,11 +323,12 @@ async def lease_path(ask: Ask) -> Reply:
 
 
 S = "resource=filesystem"
+ACCOUNT = "resource=account"
 OWN_C, OWN_D, OWN_R, OWN_W = (
     Need("c", letters, service_signature=False) for letters in ("cw", "d", "r", "w")
 )
 ROUTES = [
-    Route("Service_ListFileSystems", "GET", "service", "", Need("s", "l"), list_systems),
+    Route("Service_ListFileSystems", "GET", "service", ACCOUNT, Need("s", "l"), list_systems),
     Route("FileSystem_Create", "PUT", "container", S, OWN_C, create_system),
     Route("FileSystem_Delete", "DELETE", "container", S, OWN_D, delete_system),
     Route("FileSystem_GetProperties", "HEAD", "container", S, OWN_R, system_properties),
@@ -344,4 +345,7 @@ ROUTES = [
 
 def query_of(values: dict[str, str], level: str) -> str:
     """What tells DFS operations apart beside verb and level."""
-    return S if level == "container" and values.get("resource", "").lower() == "filesystem" else ""
+    resource = values.get("resource", "").lower()
+    if level == "blob" or not resource:
+        return ""
+    return f"resource={resource}"
