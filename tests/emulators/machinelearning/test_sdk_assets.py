@@ -211,3 +211,31 @@ def test_names_that_azure_does_not_take(ml_client: Any) -> None:
         )
     with pytest.raises(ResourceNotFoundError):
         ml_client.models.get("never-made", "1")
+
+
+def test_every_kind_is_archived_and_restored(ml_client: Any, tmp_path: Path) -> None:
+    from azure.ai.ml import load_component
+    from azure.ai.ml.entities import Environment, Model
+
+    conda = tmp_path / "conda.yml"
+    conda.write_text(CONDA)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/a.py").write_text("print('archived')\n")
+    ml_client.environments.create_or_update(
+        Environment(name="sdk_shelf", version="1", image="ubuntu", conda_file=str(conda))
+    )
+    ml_client.models.create_or_update(
+        Model(name="sdk_shelf", version="1", path="runs:/r/m", type="custom_model")
+    )
+    (tmp_path / "c.yml").write_text(COMPONENT.format(name="sdk_shelf", environment="sdk_shelf"))
+    ml_client.components.create_or_update(load_component(str(tmp_path / "c.yml")))
+    for shelf in (ml_client.environments, ml_client.models, ml_client.components):
+        assert [one.version for one in shelf.list("sdk_shelf")] == ["1"]
+        shelf.archive("sdk_shelf", version="1")
+        assert list(shelf.list("sdk_shelf")) == []
+        shelf.restore("sdk_shelf", version="1")
+        assert [one.version for one in shelf.list("sdk_shelf")] == ["1"]
+        shelf.archive("sdk_shelf")
+        assert "sdk_shelf" not in {one.name for one in shelf.list()}
+        shelf.restore("sdk_shelf")
+        assert "sdk_shelf" in {one.name for one in shelf.list()}
