@@ -23,6 +23,8 @@ class FramePart(NamedTuple):
 class FrameBatch:
     """Merges split-oriented tables of one MLflow model."""
 
+    alone = False
+
     def __init__(self, model: Any, kind: Any) -> None:
         self._model, self._kind = model, kind
 
@@ -47,7 +49,7 @@ class FrameBatch:
         rows = [sample.iloc[[i % len(sample)]] for i in range(4)]
         alone = [batch.run([FramePart(1, row)])[0] for row in rows]
         together = batch.run([FramePart(1, row) for row in rows])
-        if not _same(alone, together):
+        if not same(alone, together):
             raise NotRowWise("the example's rows are scored differently together")
         return batch
 
@@ -98,11 +100,12 @@ class FrameBatch:
         return outputs
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
+    """Equal answers, but for the last bits of numbers."""
     if isinstance(one, float) and isinstance(other, float):
         return one == other or abs(one - other) <= 1e-9 * max(1.0, abs(one))
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(_same(a, other[i]) for i, a in enumerate(one))
+        return len(one) == len(other) and all(same(a, other[i]) for i, a in enumerate(one))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     return bool(one == other)

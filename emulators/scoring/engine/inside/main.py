@@ -121,7 +121,23 @@ def boot(options: argparse.Namespace) -> Any:
     logger.info("Worker with pid %s ready for serving traffic", os.getpid())
     if options.mlflow_model:
         return nocode.served(loaded, server)
-    return ScriptServer(server)
+    return _script_server(loaded, settings, server)
+
+
+def _script_server(loaded: script.Script, settings: Settings, server: Server) -> Any:
+    """The loop for a script: rows are merged only if it says so and proves it."""
+    from .merging import MergingServer
+    from .script_batch import DECLARATION, ScriptBatch
+
+    if not getattr(loaded.module, DECLARATION, False):
+        return ScriptServer(server)
+    try:
+        batch = ScriptBatch.of(loaded, settings.scoring_timeout_ms)
+    except Exception as error:
+        logger.warning("%s is set, but rows are not merged: %r", DECLARATION, error)
+        return ScriptServer(server)
+    logger.info("Rows of waiting requests are scored together")
+    return MergingServer(server, batch)
 
 
 def _paths(settings: Settings) -> None:

@@ -7,10 +7,10 @@ import time
 import traceback
 from typing import Any, List, NamedTuple, Optional
 
-from . import answer, logs
+from . import logs
 from .channel import Channel, frames
 from .request import Request
-from .routes import RUN_RAISED, Ids, Server
+from .routes import Ids, Server
 from .table import Unusual
 
 logger = logging.getLogger("azmlinfsrv")
@@ -33,7 +33,8 @@ class MergingServer:
     """Takes all that has arrived, merges what can be merged, answers the rest one by one.
 
     `batch.part(request)` reads a request's rows or raises Unusual; `batch.run(parts)` gives one
-    answer for each part.
+    answer for each part, or raises: then each request is answered alone. `batch.alone` tells
+    whether it is also the better way for one request.
     """
 
     window = WINDOW
@@ -60,8 +61,7 @@ class MergingServer:
             for frame in received:
                 one = self._read(frame)
                 if one is None:
-                    reply = self._server.handle(frame.head, frame.body)
-                    channel.reply(frame.id, reply.status, reply.head, reply.body)
+                    self._one(channel, frame)
                     continue
                 if waiting and rows + one.part.size > ROWS:
                     self._score(channel, waiting)
@@ -87,35 +87,35 @@ class MergingServer:
         )
 
     def _score(self, channel: Channel, waiting: List[Waiting]) -> None:
+        if len(waiting) == 1 and not self._batch.alone:
+            self._one(channel, waiting[0].frame)
+            return
         began = time.perf_counter()
         try:
             outputs = self._batch.run([one.part for one in waiting])
         except Exception as error:
-            if len(waiting) > 1:  # whose rows they were: each gets its own answer
+            if len(waiting) > 1:  # whose rows they were shows when each is scored alone
                 for one in waiting:
                     self._score(channel, [one])
                 return
-            if isinstance(error, Unusual):
-                frame = waiting[0].frame
-                reply = self._server.handle(frame.head, frame.body)
-                channel.reply(frame.id, reply.status, reply.head, reply.body)
-                return
-            logger.error("Encountered Exception: %s", traceback.format_exc())
-            self._send(channel, waiting, [answer.error(500, RUN_RAISED, run_failed=True)], 0)
+            if not isinstance(error, Unusual):
+                logger.error("Encountered Exception: %s", traceback.format_exc())
+            self._one(channel, waiting[0].frame)
             return
         elapsed_ms = (time.perf_counter() - began) * 1000
         self._send(channel, waiting, outputs, elapsed_ms)
+
+    def _one(self, channel: Channel, frame: Any) -> None:
+        reply = self._server.handle(frame.head, frame.body)
+        channel.reply(frame.id, reply.status, reply.head, reply.body)
 
     def _send(
         self, channel: Channel, waiting: List[Waiting], outputs: List[Any], elapsed_ms: float
     ) -> None:
         sent = []
         for at, one in enumerate(waiting):
-            output, one.request.logged = outputs[at], True
-            if isinstance(output, answer.Response):
-                reply = self._server.finish(one.request, one.ids, output)
-            else:
-                reply = self._server.scored(one.request, one.ids, output, elapsed_ms)
+            one.request.logged = True
+            reply = self._server.scored(one.request, one.ids, outputs[at], elapsed_ms)
             self._server.log(one.request, reply, one.began)
             sent.append(
                 frames.encode(frames.RESPONSE, one.id, reply.status, reply.head, reply.body)

@@ -52,6 +52,8 @@ class ConvertedScript(Script):
 class OnnxBatch:
     """Merges ordinary tables."""
 
+    alone = True  # one request is scored so, too
+
     def __init__(self, model: OnnxModel) -> None:
         self._model = model
 
