@@ -133,6 +133,18 @@ def test_imports_of_a_folder(tmp_path: Path) -> None:
     assert not tops & {"typing_only", "lazily", "hidden", "never", "helpers", "package", "os"}
 
 
+def test_what_mlflow_imports_when_it_is_used(tmp_path: Path) -> None:
+    code = (
+        "import mlflow, sklearn\ndef f():\n    mlflow.autolog()\n    mlflow.pyfunc.load_model(1)\n"
+    )
+    (tmp_path / "a.py").write_text(code)
+    found = third_party(tmp_path)
+    assert {"mlflow.sklearn", "mlflow.pyfunc", "matplotlib.pyplot"} <= found
+    assert "mlflow:autolog" not in found
+    (tmp_path / "a.py").write_text("import mlflow\nmlflow.log_metric('a', 1)\n")
+    assert not {"mlflow.sklearn", "mlflow.pyfunc", "matplotlib.pyplot"} & third_party(tmp_path)
+
+
 def test_a_folder_of_very_many_imports_is_not_preloaded(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("\n".join(f"import third{n}" for n in range(100)))
     assert third_party(tmp_path) == frozenset()

@@ -15,12 +15,19 @@ _NO_CODE = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "e
 
 BESIDES = {
     "mlflow": (
+        "git",
         "mlflow.tracking",
         "mlflow.store.tracking.rest_store",
         "mlflow.store.model_registry.rest_store",
     ),
 }
 """Modules that a package imports at its first use, whoever uses it."""
+
+_LAZY = frozenset({"lightgbm", "onnx", "pyfunc", "pytorch", "sklearn", "statsmodels", "xgboost"})
+"""Modules of MLflow that are imported when code first names them, as in `mlflow.sklearn`."""
+
+
+_AUTOLOG = "mlflow:autolog"
 
 
 def third_party(folder: Path) -> frozenset[str]:
@@ -41,8 +48,13 @@ def third_party(folder: Path) -> frozenset[str]:
         if (top := entry.partition(":")[0].partition(".")[0]) not in local
         and top not in sys.stdlib_module_names
     }
-    for top in {entry.partition(":")[0].partition(".")[0] for entry in wanted}:
+    tops = {entry.partition(":")[0].partition(".")[0] for entry in wanted}
+    for top in tops:
         wanted.update(BESIDES.get(top, ()))
+    if _AUTOLOG in wanted:  # patches, and draws for, what is imported already
+        wanted.remove(_AUTOLOG)
+        wanted.update(f"mlflow.{top}" for top in tops & _LAZY)
+        wanted.add("matplotlib.pyplot")
     return frozenset(wanted) if len(wanted) <= _MOST_MODULES else frozenset()
 
 
@@ -75,6 +87,22 @@ def _imports_of(file: Path) -> set[str]:
         return set()
     found: set[str] = set()
     _walk(tree.body, found)
+    return found | _lazily_named(tree) if "mlflow" in found else found
+
+
+def _lazily_named(tree: ast.Module) -> set[str]:
+    """Return what `mlflow.sklearn.log_model(...)` and its like import when they run."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            if (
+                isinstance(node.value, ast.Name)
+                and node.value.id == "mlflow"
+                and node.attr in _LAZY
+            ):
+                found.add(f"mlflow.{node.attr}")
+            if node.attr == "autolog":
+                found.add(_AUTOLOG)
     return found
 
 
