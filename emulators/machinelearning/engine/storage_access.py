@@ -6,7 +6,7 @@ import asyncio
 import base64
 import os
 import re
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ SINGLE_PUT_BYTES = 8 << 20
 BLOCK_BYTES = 4 << 20
 PAGE = 5000
 TIMEOUT_S = 600.0
+NOT_HELD = 501
+"""What the storage service answers for an account that it does not hold, to a credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,33 @@ def _refused(answer: Any, doing: str, where: DatastorePath) -> Exception:
     return StorageFailed(f"Could not {doing} '{where.url}': {code}.")
 
 
+@asynccontextmanager
+async def _reading(
+    http: Http, where: DatastorePath, url: str, query: Mapping[str, str] | None = None
+) -> AsyncIterator[Any]:
+    """The answer to a GET, its body not read yet.
+
+    An account that is not held here may be public data of the real world: it is asked again
+    without credentials, which is how such data is read through.
+    """
+    async with http.stream("GET", url, params=query) as answer:
+        if answer.status_code != NOT_HELD:
+            yield answer
+            return
+    async with http.stream("GET", url, params=query, auth=None) as answer:
+        if answer.status_code == NOT_HELD:
+            said = (await answer.aread()).decode("utf-8", "replace")
+            raise StorageFailed(f"Could not read '{where.url}': {_message(said)}")
+        yield answer
+
+
+def _message(xml: str) -> str:
+    try:
+        return ElementTree.fromstring(xml.lstrip("\ufeff")).findtext("Message") or xml
+    except ElementTree.ParseError:
+        return xml[:500]
+
+
 async def ensure_container(ctx: Context, account: str, container: str) -> None:
     """Make the container unless it is there.
 
@@ -109,10 +138,10 @@ async def _listed(http: Http, where: DatastorePath, prefix: str) -> AsyncIterato
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": str(PAGE)}
         if marker:
             query["marker"] = marker
-        answer = await http.get(url, params=query)
-        if answer.status_code != 200:
-            raise _refused(answer, "list", where)
-        root = ElementTree.fromstring(answer.content)
+        async with _reading(http, where, url, query) as answer:
+            if answer.status_code != 200:
+                raise _refused(answer, "list", where)
+            root = ElementTree.fromstring(await answer.aread())
         for blob in root.iterfind("Blobs/Blob"):
             name = blob.findtext("Name") or ""
             if blob.findtext("Properties/ResourceType") == "directory":
@@ -139,7 +168,7 @@ async def read(ctx: Context, where: DatastorePath, limit_bytes: int = 16 << 20) 
         PathNotFound: it does not exist.
         StorageFailed: the account refuses, or the blob is over `limit_bytes`.
     """
-    async with _client(ctx) as http, http.stream("GET", where.url) as answer:
+    async with _client(ctx) as http, _reading(http, where, where.url) as answer:
         if answer.status_code != 200:
             raise _refused(answer, "read", where)
         data = bytearray()
@@ -193,7 +222,7 @@ async def download(ctx: Context, where: DatastorePath, to: Path) -> Path:
         PathNotFound: nothing is there.
         StorageFailed: the account refuses, or a blob's name would leave `to`.
     """
-    found = await list_paths(ctx, where)
+    found = await _found(ctx, where)
     if not found:
         raise PathNotFound(f"'{where.url}' holds no files.")
     single = [entry for entry in found if entry.path == where.path and not entry.path.endswith("/")]
@@ -223,6 +252,17 @@ async def download(ctx: Context, where: DatastorePath, to: Path) -> Path:
     return to
 
 
+async def _found(ctx: Context, where: DatastorePath) -> list[Entry]:
+    """What is at `where`; one blob where nobody but its owner may list the container."""
+    try:
+        return await list_paths(ctx, where)
+    except (PathNotFound, StorageFailed):
+        async with _client(ctx) as http, _reading(http, where, where.url) as answer:
+            if answer.status_code != 200 or not where.path:
+                raise
+            return [Entry(where.path, int(answer.headers.get("content-length", 0)))]
+
+
 async def _together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """All results; the first error stops the rest and is raised as it is."""
     tasks = [asyncio.ensure_future(one) for one in work]
@@ -242,7 +282,7 @@ def _inside(name: str) -> Path:
 
 
 async def _fetch(http: Http, where: DatastorePath, to: Path) -> None:
-    async with http.stream("GET", where.url) as answer:
+    async with _reading(http, where, where.url) as answer:
         if answer.status_code != 200:
             raise _refused(answer, "read", where)
         partial = to.with_name(to.name + ".partial")

@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
 from emulators.kernel.errors import Unsupported
+from emulators.kernel.http import Reply
 from emulators.machinelearning.engine import places, storage_access
 from emulators.machinelearning.engine.storage_access import DatastorePath
 from emulators.machinelearning.errors import AssetNotFound, InvalidUri, PathNotFound, StorageFailed
 from emulators.machinelearning.store.assets import JOB_OUTPUTS, JobOutput
+from emulators.storage import errors
 from tests.emulators.machinelearning.conftest import World
 
 
@@ -145,3 +148,37 @@ def test_an_asset_that_names_itself_is_no_loop(world: World) -> None:
     assets.create_version(world.ctx, world.ws, assets.Draft("data", "loop", body, "1"))
     with pytest.raises(InvalidUri):
         world.run(places.resolve(world.ctx, world.ws, uri))
+
+
+def test_public_data_is_read_without_credentials(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emulators.storage.wire import app
+
+    async def read_through(request: Request) -> Reply:
+        if "authorization" in request.headers:
+            raise Unsupported("credentials to the real world")
+        if request.query_params.get("comp") == "list":
+            raise errors.ResourceNotFound
+        return Reply(200, b"a,b", {"content-length": "3"})
+
+    monkeypatch.setattr(app, "read_through", read_through)
+    url = "https://azuremlexamples.blob.core.windows.net/datasets/iris.csv"
+    where = world.run(places.resolve(world.ctx, world.ws, url))
+    got = world.run(storage_access.download(world.ctx, where, tmp_path / "iris.csv"))
+    assert got.read_bytes() == b"a,b"
+    assert world.run(storage_access.read(world.ctx, where)) == b"a,b"
+
+
+def test_public_data_that_is_refused_says_why(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emulators.storage.wire import app
+
+    async def read_through(request: Request) -> Reply:
+        raise Unsupported("the account 'nobody'")
+
+    monkeypatch.setattr(app, "read_through", read_through)
+    where = DatastorePath("nobody", "c", "x.csv")
+    with pytest.raises(StorageFailed, match="the account 'nobody'"):
+        world.run(storage_access.download(world.ctx, where, tmp_path / "x"))
