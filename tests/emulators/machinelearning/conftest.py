@@ -75,7 +75,7 @@ class World:
 
 def specs() -> list[ServiceSpec]:
     """Identity, resource manager, storage and machine learning, as the host loads them."""
-    names = ("identity", "arm", "storage", "machinelearning")
+    names = ("identity", "arm", "storage", "machinelearning", "inference")
     return [
         registry.load(name)
         for name in registry.known()

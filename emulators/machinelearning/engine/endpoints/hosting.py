@@ -29,7 +29,7 @@ log = logging.getLogger("rehearsal.endpoints")
 Key = tuple[str, str, str]
 BOOT_TIMEOUT_S = 300.0
 GONE_GRACE_S = 1.0
-REASON_BYTES = 2000
+REASON_CHARS = 2000
 TRASH = ".removed"
 QUEUE_FACTOR = 2
 """In flight at most twice what the instances take; more is 429."""
@@ -185,8 +185,8 @@ class Hosting:
             self._note(deployment, "ready")
             return made
         except WorkerFailed as failed:
-            tail = str(failed)[-REASON_BYTES:]
-            error = ("ResourceNotReady", f"User container has crashed or terminated: {tail}")
+            why = _shortened(str(failed))
+            error = ("ResourceNotReady", f"User container has crashed or terminated: {why}")
         except EnvironmentRefused as refused:
             error = ("ImageBuildFailure", str(refused))
         except ServiceError as refused:
@@ -317,6 +317,13 @@ class Hosting:
             self._retire(live, GONE_GRACE_S)
         await asyncio.gather(*self._held, return_exceptions=True)
         self._scratch.sweep()
+
+
+def _shortened(why: str) -> str:
+    """How it ended, and the last that it said."""
+    if len(why) <= REASON_CHARS:
+        return why
+    return f"{why[:100]}\n[…]\n{why[100 - REASON_CHARS :]}"
 
 
 def _key(deployment: Deployment) -> Key:
