@@ -409,3 +409,56 @@ class WrongIdentityHeader(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("The secret of the managed identity endpoint is missing or wrong.")
+
+
+class DirectoryError(ServiceError):
+    """An error of Microsoft Graph."""
+
+    status = 400
+    code = "Request_BadRequest"
+
+
+class ObjectNotFound(DirectoryError):
+    """No such object in the directory."""
+
+    status = 404
+    code = "Request_ResourceNotFound"
+
+    def __init__(self, object_id: str) -> None:
+        super().__init__(
+            f"Resource '{object_id}' does not exist or one of its queried reference-property"
+            " objects are not present."
+        )
+
+
+class Denied(DirectoryError):
+    """The caller may not change the directory."""
+
+    status = 403
+    code = "Authorization_RequestDenied"
+
+    def __init__(self) -> None:
+        super().__init__("Insufficient privileges to complete the operation.")
+
+
+class FederatedExists(DirectoryError):
+    """A federated credential of that name, or of that issuer and subject, is there."""
+
+    status = 409
+    code = "Request_MultipleObjectsWithSameKeyValue"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"FederatedIdentityCredential with name {name} already exists.")
+
+
+class PrincipalExists(DirectoryError):
+    """The application has its service principal already."""
+
+    status = 409
+    code = "Request_MultipleObjectsWithSameKeyValue"
+
+    def __init__(self, app_id: str) -> None:
+        super().__init__(
+            "The service principal cannot be created, updated, or restored because the service"
+            f" principal name {app_id} is already in use."
+        )

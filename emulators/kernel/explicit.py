@@ -16,6 +16,7 @@ LOGIN_PARTS = {
 }  # fmt: skip
 OURS_OF_LOGIN = {("metadata", "identity")}
 """Managed-identity tokens in the form of a virtual machine's metadata service."""
+GRAPH_ROOT = "v1.0"  # Microsoft Graph's; no container may have a dot in its name
 NO_ACCOUNT = "unknown"
 
 
@@ -39,6 +40,8 @@ def target_of(path: str, region: str, default_account: str = NO_ACCOUNT) -> tupl
 def _host_of(first: str, second: str, region: str, default_account: str) -> str:
     if (first, second) in OURS_OF_LOGIN:
         return "login.microsoftonline.com"
+    if first == GRAPH_ROOT:
+        return "graph.microsoft.com"
     if first in ML_DATA_PLANES:
         return f"{region}.api.azureml.ms"
     if first in ARM_ROOTS:

@@ -12,6 +12,7 @@ GROUP = "rehearsal.emulators"
 
 BUILT_IN: dict[str, str] = {
     "identity": "emulators.identity.service:SPEC",
+    "graph": "emulators.identity.service:GRAPH",
     "arm": "emulators.arm.service:SPEC",
     "storage": "emulators.storage.service:SPEC",
     "storage-dfs": "emulators.storage.service:DATA_LAKE",

@@ -114,7 +114,10 @@ class Tokens:
         claims: Mapping[str, Any] | None = None,
         lifetime_s: int = LIFETIME_S,
     ) -> str:
-        """A signed token for `audience`, by default of the seeded service principal."""
+        """A signed token for `audience`, by default of the seeded service principal.
+
+        `claims` are added or replace others; one that is None is left out.
+        """
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import padding
 
@@ -136,6 +139,7 @@ class Tokens:
             "ver": "1.0",
             **(claims or {}),
         }
+        body = {name: value for name, value in body.items() if value is not None}
         header = {"typ": "JWT", "alg": "RS256", "kid": self.jwk["kid"], "x5t": self.jwk["kid"]}
         text = f"{_b64(json.dumps(header).encode())}.{_b64(json.dumps(body).encode())}"
         signature = self._key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from emulators.identity.engine import tenant
-from emulators.identity.errors import UnknownApplication
+from emulators.identity.errors import DirectoryError, FederatedExists, UnknownApplication
 from emulators.identity.store import (
     APPLICATIONS,
     CERTIFICATES,
@@ -76,18 +76,53 @@ def find(ctx: Context, app_id: str) -> Application:
 
 
 def register(
-    ctx: Context, name: str, *, app_id: str | None = None, roles: Sequence[str] = ()
+    ctx: Context,
+    name: str,
+    *,
+    app_id: str | None = None,
+    roles: Sequence[str] = (),
+    uris: Sequence[str] = (),
+    principal: bool = True,
 ) -> Application:
-    """A new application with a service principal and no credential yet."""
+    """A new application, with a service principal unless told otherwise, without a credential."""
     made = Application(
         app_id=(app_id or ctx.ids.guid()).lower(),
         id=ctx.ids.guid(),
-        principal_id=ctx.ids.guid(),
+        principal_id=ctx.ids.guid() if principal else "",
         name=name,
         created=ctx.clock.now(),
         roles=list(roles),
+        uris=list(uris),
     )
     ctx.store.put(APPLICATIONS, made)
+    return made
+
+
+def everything(ctx: Context) -> list[Application]:
+    """Every application, the seeded one among them, by client id."""
+    if ctx.store.get(APPLICATIONS, ctx.secrets.client_id) is None:
+        seed(ctx)
+    return list(ctx.store.scan(APPLICATIONS))
+
+
+def by_object(ctx: Context, object_id: str) -> Application | None:
+    """The application whose object id this is, or None."""
+    lower = object_id.lower()
+    return next((app for app in everything(ctx) if app.id == lower), None)
+
+
+def by_principal(ctx: Context, object_id: str) -> Application | None:
+    """The application whose service principal's object id this is, or None."""
+    lower = object_id.lower()
+    return next((a for a in everything(ctx) if lower and a.principal_id == lower), None)
+
+
+def change(ctx: Context, old: Application, **changed: Any) -> Application:
+    """Replace fields of an application; what changed meanwhile stays."""
+    with ctx.store.transaction():
+        now = ctx.store.get(APPLICATIONS, old.app_id) or old
+        made = replace(now, **changed)
+        ctx.store.put(APPLICATIONS, made)
     return made
 
 
@@ -145,6 +180,22 @@ def add_certificate(ctx: Context, app: Application, pem: str) -> Certificate:
     return made
 
 
+def replace_certificates(ctx: Context, app: Application, pems: Sequence[str]) -> None:
+    """Let the application be proven by these certificates and no others.
+
+    Raises:
+        DirectoryError: one is not a certificate; nothing is changed.
+    """
+    with ctx.store.transaction():
+        for old in list(ctx.store.scan(CERTIFICATES, app.app_id)):
+            ctx.store.delete(CERTIFICATES, app.app_id, old.thumbprint)
+        for pem in pems:
+            try:
+                add_certificate(ctx, app, pem)
+            except ValueError:
+                raise DirectoryError("A key credential is not a certificate.") from None
+
+
 def add_federated(
     ctx: Context,
     app: Application,
@@ -154,9 +205,27 @@ def add_federated(
     subject: str,
     audiences: Sequence[str] = (EXCHANGE_AUDIENCE,),
 ) -> Federated:
-    """Let tokens of an outside issuer with this subject stand for the application."""
+    """Let tokens of an outside issuer with this subject stand for the application.
+
+    Raises:
+        FederatedExists: the name, or the pair of issuer and subject, is taken.
+    """
     made = Federated(app.app_id, name, ctx.ids.guid(), issuer, subject, list(audiences))
-    ctx.store.put(FEDERATED, made)
+    return keep_federated(ctx, made)
+
+
+def keep_federated(ctx: Context, made: Federated) -> Federated:
+    """Store a federated credential that is made already.
+
+    Raises:
+        FederatedExists: the name, or the pair of issuer and subject, is taken.
+    """
+    with ctx.store.transaction():
+        for other in ctx.store.scan(FEDERATED, made.app_id):
+            same = (other.issuer, other.subject) == (made.issuer, made.subject)
+            if other.name == made.name or same:
+                raise FederatedExists(other.name)
+        ctx.store.put(FEDERATED, made)
     return made
 
 
@@ -178,13 +247,6 @@ def trust(ctx: Context, issuer: str, keys: Sequence[dict[str, Any]]) -> TrustedI
     made = TrustedIssuer(issuer, [dict(key) for key in keys])
     ctx.store.put(ISSUERS, made)
     return made
-
-
-def grant_roles(ctx: Context, app: Application, roles: Sequence[str]) -> Application:
-    """Set the app roles that go into the application's tokens."""
-    changed = replace(app, roles=list(roles))
-    ctx.store.put(APPLICATIONS, changed)
-    return changed
 
 
 def _printable(text: str) -> bool:

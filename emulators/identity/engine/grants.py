@@ -118,6 +118,7 @@ def issue(ctx: Context, app: Application, resource: Resource) -> Granted:
         if target.token_version == 2:
             audience = target.app_id
             claims |= {"ver": "2.0", "iss": ctx.tokens.issuer(2), "azp": app.app_id, "azpacr": "1"}
+            claims |= {"appid": None, "appidacr": None}  # version 1's names of the same
     token = ctx.tokens.issue(audience, object_id=app.principal_id, app_id=app.app_id, claims=claims)
     return Granted(token, audience, LIFETIME_S)
 
