@@ -208,8 +208,11 @@ def outcome(answer: httpx.Response) -> dict[str, Any]:
 
 
 @contextmanager
-def azurite(account: str, key: str) -> Iterator[Side]:
-    """Azurite in a process of its own; installed once, skipped where it cannot be had."""
+def azurite(account: str, key: str, certificate: Path | None = None) -> Iterator[Side]:
+    """Azurite in a process of its own; installed once, skipped where it cannot be had.
+
+    `certificate`: a PEM file with a certificate and its key; Azurite then speaks TLS only.
+    """
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not here")
@@ -222,13 +225,16 @@ def azurite(account: str, key: str) -> Iterator[Side]:
         node, str(AZURITE), "--inMemoryPersistence", "--blobPort", str(port), "--silent",
         "--skipApiVersionCheck", "--disableTelemetry",
     ]  # fmt: skip
+    if certificate is not None:
+        command += ["--cert", str(certificate), "--key", str(certificate)]
     env = {**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"}
     process = subprocess.Popen(
         command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         _wait(port, process)
-        yield Side("azurite", f"http://127.0.0.1:{port}/{account}", account, key)
+        scheme = "http" if certificate is None else "https"
+        yield Side("azurite", f"{scheme}://127.0.0.1:{port}/{account}", account, key)
     finally:
         process.terminate()
         process.wait(10)
