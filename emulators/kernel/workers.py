@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import signal
+import stat
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ LOG_KEPT_BYTES = 8 << 20
 SUPERVISE_S = 1.0
 RESTART_FIRST_S, RESTART_LAST_S = 0.1, 5.0
 TAIL_BYTES = 2000
+HOPELESS_BOOTS = 3  # failed in a row: no request waits for that worker any more
 EXIT_S = 1.0  # an idle process that is not wanted any more has this long
 UNLINKED_S = 1.0  # a process that hung up has this long to exit
 
@@ -245,9 +247,7 @@ class WorkerPool:
             guard.cancel()
         await asyncio.gather(*self._guards, return_exceptions=True)
         await asyncio.gather(*(self._end(worker, grace_s) for worker in self._workers))
-        for task in self._waiting:
-            task.answer(None)
-        self._waiting.clear()
+        self._give_up()
         if self._server is not None:
             self._server.close()
         self._socket.unlink(missing_ok=True)
@@ -257,9 +257,15 @@ class WorkerPool:
 
         Raises:
             PoolStopped: the pool is stopping.
+            WorkerFailed: every worker has failed to start again, several times in a row.
+            BadFrame: the request is too large for a frame.
         """
         if self._stopping:
             raise PoolStopped("the deployment is stopping")
+        if self._hopeless():
+            raise WorkerFailed(self.reason)
+        if len(body) > frames.MAX_BODY_BYTES or len(head) > frames.MAX_HEAD_BYTES:
+            raise frames.BadFrame("the request is too large")
         self._last_id = id_ = (self._last_id + 1) & 0xFFFFFFFF
         task = _Task(id_, head, body, answer)
         worker = self._free()
@@ -284,7 +290,8 @@ class WorkerPool:
         """Send one request and await its answer; cancelling gives it up.
 
         Raises:
-            WorkerFailed: the worker died with it, or the pool stopped.
+            WorkerFailed: the worker died with it, the pool stopped, or no worker starts.
+            BadFrame: the request is too large for a frame.
         """
         future: asyncio.Future[Frame | None] = asyncio.get_running_loop().create_future()
 
@@ -396,9 +403,21 @@ class WorkerPool:
                 worker.failed_boots += 1
                 worker.reason = worker.told or f"{died} before it was ready\n{_tail(self._log)}"
             self._give_back(worker)
+            if self._hopeless():
+                self._give_up()
             self._changed.set()
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, RESTART_LAST_S)
+
+    def _hopeless(self) -> bool:
+        return all(w.failed_boots >= HOPELESS_BOOTS and not w.ready for w in self._workers)
+
+    def _give_up(self) -> None:
+        """Answer what waits with None."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        for task in waiting:
+            task.answer(None)
 
     async def _run(self, worker: _Worker) -> int:
         place = ["--socket", str(self._socket), "--worker", str(worker.number)]
@@ -473,7 +492,8 @@ def _cut(log: Path) -> None:
     The processes append (O_APPEND), so a cut file goes on from its new end.
     """
     with contextlib.suppress(OSError):
-        if (size := log.stat().st_size) > LOG_LIMIT_BYTES:
+        known = log.lstat()  # not through a link: that file may be somebody else's
+        if stat.S_ISREG(known.st_mode) and (size := known.st_size) > LOG_LIMIT_BYTES:
             with log.open("rb") as file:
                 file.seek(size - LOG_KEPT_BYTES)
                 log.with_name(log.name + ".1").write_bytes(file.read())

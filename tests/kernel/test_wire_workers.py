@@ -198,6 +198,39 @@ def test_a_worker_that_holds_a_request_too_long_is_replaced(folder: Path) -> Non
     asyncio.run(scenario())
 
 
+def test_a_pool_whose_workers_cannot_start_again_fails_what_waits(folder: Path) -> None:
+    async def scenario() -> None:
+        async with started(make(folder)) as pool:
+            source = (folder / "worker.py").read_text()
+            (folder / "worker.py").write_text(source.replace("MODE = 'serve'", "MODE = 'refuse'"))
+            asked = [pool.call(ask(body)) for body in (b"die", b"1", b"2")]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            assert all(isinstance(answer, WorkerFailed) for answer in answers)
+            assert "no model" in str(answers[2])
+            assert not pool.healthy
+            with pytest.raises(WorkerFailed, match="no model"):
+                await pool.call(ask(b"3"))
+            (folder / "worker.py").write_text(source)
+            while not pool.healthy:
+                await asyncio.sleep(0.05)
+            assert (await pool.call(ask(b"4"))).body.startswith(b"4|")
+
+    asyncio.run(scenario())
+
+
+def test_a_request_too_large_for_a_frame_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with started(make(folder)) as pool:
+            monkeypatch.setattr(frames, "MAX_BODY_BYTES", 100)
+            with pytest.raises(frames.BadFrame):
+                await pool.call(ask(b"x" * 101))
+            assert pool.in_flight == 0
+
+    asyncio.run(scenario())
+
+
 def test_stopping_ends_workers_and_their_children(folder: Path) -> None:
     async def scenario() -> tuple[int, int]:
         async with started(make(folder)) as pool:

@@ -11,7 +11,7 @@ from typing import cast
 import httptools
 
 from emulators.kernel.frames import Frame
-from emulators.kernel.workers import PoolStopped, WorkerPool
+from emulators.kernel.workers import WorkerFailed, WorkerPool
 
 HEAD_LIMIT_BYTES = 64 << 10
 WAITING_LIMIT = 64  # pipelined requests read ahead on one connection
@@ -222,7 +222,7 @@ class Connection(asyncio.Protocol):
         self.deadline = float("inf")  # the worker's own limits hold now
         try:
             self._busy = self._front.pool.submit(head, body, self._answer)
-        except PoolStopped:
+        except WorkerFailed:
             self._refuse(503, b"Service Unavailable")
 
     def _answer(self, frame: Frame | None) -> None:

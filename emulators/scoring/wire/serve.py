@@ -77,6 +77,8 @@ async def running(
             log=deployment.log,
             sockets=Path(sockets),
         )
+        # As gunicorn: a worker busy with one request for so long is killed and replaced.
+        pool.kill_after_s = float(deployment.environment().get("WORKER_TIMEOUT", 300))
         await pool.start(ready_s)
         front = Front(pool)
         server = None

@@ -72,6 +72,9 @@ def test_one_that_raises_does_not_spoil_the_others(tmp_path: Path) -> None:
         answers = await many(asked, [rows(i) for i in (1, 2, 13, 4)])
         assert [a.status for a in answers] == [200, 200, 500, 200]
         assert [json.loads(a.body) for a in answers if a.status == 200] == [[2], [4], [8]]
+        unserialisable = await many(asked, [rows(i) for i in (1, 7, 2)])
+        assert [a.status for a in unserialisable] == [200, 500, 200]
+        assert b"unexpected internal error" in unserialisable[1].body
         odd = await many(asked, [rows(1), {"data": []}, {"data": 5}, {}, rows(3)])
         assert [a.status for a in odd] == [200, 500, 500, 400, 200]
         health = await asked.pool.call(Request("GET", "/"))
@@ -79,7 +82,9 @@ def test_one_that_raises_does_not_spoil_the_others(tmp_path: Path) -> None:
         text = await asked.post(b"x", [("content-type", "text/plain")])
         assert text.status == 415
 
-    env = script(tmp_path, 'return [row["n"] * 2 for row in data] if data else 1 / 0')
+    env = script(
+        tmp_path, 'return [row["n"] * 2 if row["n"] != 7 else {7} for row in data] or 1 / 0'
+    )
     with_worker(scenario, root=tmp_path, env=env)
 
 
@@ -171,3 +176,47 @@ def test_a_model_whose_rows_depend_on_each_other_is_not_merged(
 
     folder = saved_model("centred")
     with_worker(scenario, root=tmp_path, arguments=("--mlflow-model", str(folder)))
+
+
+def _onnx_folder(root: Path, body: str) -> Path:
+    """A model of one float matrix: `rows` doubles each row, `sum` adds all rows up."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 2])
+    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    nodes = {
+        "rows": [helper.make_node("Add", ["x", "x"], ["y"])],
+        "sum": [
+            helper.make_node("ReduceSum", ["x"], ["s"]),
+            helper.make_node("Add", ["x", "s"], ["y"]),
+        ],
+    }[body]
+    graph = helper.make_graph(nodes, "g", [given], [made])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    folder = root / "onnx"
+    folder.mkdir()
+    onnx.save(model, str(folder / "model.onnx"))
+    return folder
+
+
+@pytest.mark.parametrize(("body", "merged"), [("rows", True), ("sum", False)])
+def test_a_plain_onnx_model_is_served(tmp_path: Path, body: str, merged: bool) -> None:
+    async def scenario(asked: Asked) -> None:
+        forms: list[Any] = [
+            [[1, 2]],
+            {"x": [[1, 2]]},
+            {"columns": ["a", "b"], "data": [[1, 2]], "index": [0]},
+        ]
+        double = [[2.0, 4.0]] if merged else [[4.0, 5.0]]
+        answers = await many(asked, [{"input_data": form} for form in forms] * 4)
+        assert [json.loads(a.body) for a in answers] == [double] * 12
+        wrong = await many(
+            asked, [{"input_data": f} for f in ([[1]], {"z": 1}, "text", [["a", 1]])]
+        )
+        assert [a.status for a in wrong] == [500] * 4
+        assert (await asked.post({})).status == 400
+        assert ("Rows of waiting requests are scored together" in asked.lines()) == merged
+
+    folder = _onnx_folder(tmp_path, body)
+    with_worker(scenario, root=tmp_path, arguments=("--onnx", str(folder)))

@@ -101,7 +101,7 @@ def _clock() -> str:
 def configure(app_root: str, entry_script: str) -> None:
     """Set logging up: the user's logging.json when there is one, else the server's own."""
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     folders = [app_root]
     if entry_script:
         folders.append(os.path.dirname(os.path.realpath(os.path.join(app_root, entry_script))))

@@ -53,7 +53,9 @@ def _options(argv: List[str]) -> argparse.Namespace:
     parser.add_argument("--socket", required=True, help="Unix socket of the pool")
     parser.add_argument("--worker", type=int, required=True, help="this process's place in it")
     parser.add_argument("--mlflow-model", default="", help="folder with an MLmodel: no script")
-    parser.add_argument("--onnx", default="", help="folder made by the converter, for that model")
+    parser.add_argument(
+        "--onnx", default="", help="folder made by the converter; or with just model.onnx"
+    )
     return parser.parse_args(argv)
 
 
@@ -109,7 +111,7 @@ def boot(options: argparse.Namespace) -> Any:
     logs.capture_print()
     logger.info("Starting up app insights client")
     collector.prepare()
-    if options.mlflow_model:
+    if options.mlflow_model or options.onnx:
         from . import nocode
 
         loaded = _load(lambda: nocode.load(options.mlflow_model, options.onnx), settings)
@@ -119,7 +121,7 @@ def boot(options: argparse.Namespace) -> Any:
     server = Server(settings, loaded, Swagger(settings, loaded))
     logger.info("Scoring timeout is set to %s", settings.scoring_timeout_ms)
     logger.info("Worker with pid %s ready for serving traffic", os.getpid())
-    if options.mlflow_model:
+    if options.mlflow_model or options.onnx:
         return nocode.served(loaded, server)
     return _script_server(loaded, settings, server)
 

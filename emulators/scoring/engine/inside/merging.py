@@ -115,7 +115,11 @@ class MergingServer:
         sent = []
         for at, one in enumerate(waiting):
             one.request.logged = True
-            reply = self._server.scored(one.request, one.ids, outputs[at], elapsed_ms)
+            try:
+                reply = self._server.scored(one.request, one.ids, outputs[at], elapsed_ms)
+            except Exception:  # no JSON: the answer to that is made by the way for one request
+                self._one(channel, one.frame)
+                continue
             self._server.log(one.request, reply, one.began)
             sent.append(
                 frames.encode(frames.RESPONSE, one.id, reply.status, reply.head, reply.body)

@@ -12,6 +12,7 @@ from . import inputs, pyfunc
 from .frames_batch import FrameBatch
 from .merging import MergingServer
 from .onnx_model import OnnxModel
+from .plain_onnx import OnnxScript
 from .script import Script, ScriptRaised
 from .table import Rows
 
@@ -67,7 +68,7 @@ class OnnxBatch:
 
 
 def load(folder: str, onnx: str) -> Script:
-    """Load an MLflow model's folder, or the ONNX folder that was made of it.
+    """Load an MLflow model's folder, the ONNX folder that was made of it, or an ONNX model alone.
 
     Raises:
         ScriptRaised: it cannot be loaded here.
@@ -75,9 +76,9 @@ def load(folder: str, onnx: str) -> Script:
     if not onnx:
         return pyfunc.load(folder)
     try:
-        return ConvertedScript(folder, OnnxModel(onnx))
+        return ConvertedScript(folder, OnnxModel(onnx)) if folder else OnnxScript(onnx)
     except Exception as error:
-        raise ScriptRaised(f"The converted model in {onnx} cannot be loaded") from error
+        raise ScriptRaised(f"The ONNX model in {onnx} cannot be loaded") from error
 
 
 def served(loaded: Script, server: Any) -> Any:
@@ -86,8 +87,13 @@ def served(loaded: Script, server: Any) -> Any:
 
     if isinstance(loaded, ConvertedScript):
         return MergingServer(server, OnnxBatch(loaded.model))
+    batch: Any
     try:
-        batch = FrameBatch.of(loaded.module)
+        if isinstance(loaded, OnnxScript):
+            batch = loaded.model
+            batch.prove_row_wise()
+        else:
+            batch = FrameBatch.of(loaded.module)
     except Exception:
         logger.info("Rows are not merged: %s", traceback.format_exc().strip().splitlines()[-1])
         return ScriptServer(server)

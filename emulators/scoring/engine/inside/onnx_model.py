@@ -14,24 +14,28 @@ FORMAT = 1
 TIE_DECIMALS = 5
 
 
+def session(path: str) -> Any:
+    """An onnxruntime session on one thread that does not spin while it has nothing to do."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
 class OnnxModel:
     """Scores tables with onnxruntime on one thread: processes are the way to use more cores."""
 
     def __init__(self, folder: str) -> None:
         import numpy
-        import onnxruntime
 
         with open(os.path.join(folder, PLAN), encoding="utf-8") as file:
             self.plan: Dict[str, Any] = json.load(file)
         if self.plan["format"] != FORMAT:
             raise ValueError(f"{folder} was made by another version; convert the model again")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            os.path.join(folder, MODEL), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session(os.path.join(folder, MODEL))
         self.table = Table(self.plan["columns"])
         self._outputs = [self.plan["output"]]
         self._classes = self.plan["classes"]
