@@ -185,6 +185,27 @@ def test_waiting_twice_and_being_cancelled_while_waiting_are_harmless(tmp_path: 
     assert first == second
 
 
+def test_a_start_that_is_cancelled_starts_nothing(tmp_path: Path) -> None:
+    async def work() -> None:
+        for turns in range(0, 12, 2):
+            start = asyncio.create_task(begun(launch(tmp_path, ["sleep", "1234"])))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            start.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await start
+        await until(lambda: not [p for p in psutil.process_iter() if sleeping(p)])
+
+    asyncio.run(work())
+
+
+def sleeping(process: psutil.Process) -> bool:
+    try:
+        return "1234" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
 def test_a_lost_leash_takes_its_process_along(tmp_path: Path) -> None:
     async def work() -> Outcome:
         process = await begun(launch(tmp_path, "echo $$ > pid; exec sleep 300"))

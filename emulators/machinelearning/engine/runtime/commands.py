@@ -119,7 +119,7 @@ def python_command(command: str | tuple[str, ...], python: Path) -> PythonComman
                 return None
             env[assigned[1]] = assigned[2]
             split = split[1:]
-    if not split or not (_PYTHON.match(split[0]) or split[0] == str(python)):
+    if "PATH" in env or not split or not (_PYTHON.match(split[0]) or split[0] == str(python)):
         return None
     if not (python.parent / Path(split[0]).name).exists():
         return None

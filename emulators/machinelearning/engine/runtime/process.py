@@ -58,6 +58,9 @@ class LeashedProcess:
             event = await asyncio.wait_for(self._stream.receive(), timeout)
         except TimeoutError:
             event = None
+        except BaseException:
+            self._stream.close()  # at which its leash ends it
+            raise
         if event is None or event.get("event") != "started":
             self._stream.close()
             raise NotStarted(str((event or {}).get("detail", "its leash did not answer")))
@@ -203,6 +206,9 @@ async def start_cold(launch: Launch, env: dict[str, str]) -> LeashedProcess:
         except OSError as problem:
             stream.close()
             raise NotStarted(str(problem)) from None
+        except BaseException:
+            stream.close()
+            raise
     reaper = asyncio.create_task(leash.wait(), name=f"leash {leash.pid}")
     _REAPERS.add(reaper)
     reaper.add_done_callback(_REAPERS.discard)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _OF_ONE_JOB = re.compile(
-    r"^(AZUREML_(RUN_|ROOT_RUN_ID|CR_|DATAREFERENCE_|EXPERIMENT_ID)"
+    r"^(AZUREML_(RUN_|ROOT_RUN_ID|PARENT_RUN_ID|CR_|DATAREFERENCE_|EXPERIMENT_|ARM_PROJECT_NAME)"
     r"|AZURE_ML_(INPUT|OUTPUT)_"
     r"|MLFLOW_(TRACKING_(URI|TOKEN|USERNAME|PASSWORD)|REGISTRY_URI|RUN_ID|EXPERIMENT_(ID|NAME))$"
     r"|(RANK|WORLD_SIZE|NODE_RANK|LOCAL_RANK|PWD|OLDPWD|TMPDIR|_)$"
@@ -21,6 +21,9 @@ _READ_BY_LIBRARIES = re.compile(
     r"|JE|MIMALLOC|ARROW|PYTHON|LC)_?|^(LANG|LANGUAGE)$"
 )
 """Variables that native libraries or the interpreter read before Python code can be watched."""
+
+_NEVER_LISTED = frozenset({"azure", "azureml", "mlflow"})
+"""Packages that ask for their variables by name only, so that those they asked for are known."""
 
 _MOVES_MODULES = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONSAFEPATH"})
 
@@ -59,4 +62,4 @@ class ParentVariables:
         if name in self.read or _READ_BY_LIBRARIES.match(name):
             return True
         prefix = name.partition("_")[0].lower()
-        return self.listed and prefix in self.packages and not _OF_ONE_JOB.match(name)
+        return self.listed and prefix in self.packages and prefix not in _NEVER_LISTED
