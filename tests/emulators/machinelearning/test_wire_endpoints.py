@@ -52,6 +52,8 @@ def test_keys_may_be_chosen_and_replaced(serving: Serving) -> None:
     assert serving.keys("wire-keys") == ["chosen-primary", "mine"]
     serving.world.call("POST", path, {"keyType": "Primary"})
     assert serving.keys("wire-keys")[0] not in ("chosen-primary", "mine")
+    serving.world.call("POST", path, body)
+    assert serving.keys("wire-keys")[1] not in ("", "mine")  # the client sends what it has
     assert serving.world.call("POST", path, {"keyType": "Third"}).status_code == 400
     assert (
         serving.world.call("POST", path, {"keyType": "Primary", "keyValue": 5}).status_code == 400

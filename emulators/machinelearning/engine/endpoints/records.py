@@ -251,13 +251,17 @@ def keys(ctx: Context, endpoint: Endpoint) -> dict[str, str]:
 def regenerate(ctx: Context, endpoint: Endpoint, which: str, value: str | None) -> None:
     """Replace one key by a new one, or by `value`.
 
+    Assumed: the key's present value asks for a new one. The client sends it, and nobody who asks
+    to regenerate a key wants it back.
+
     Raises:
         ValidationError: no such key.
     """
     if which not in KEY_TYPES:
-        raise ValidationError(f"The keyType '{which}' is not known.", target="keyType")
-    name = f"token/{secret_name(endpoint, which)}"
-    ctx.secrets.put(name, value or ctx.ids.token(32))
+        raise ValidationError(f"The keyType '{which[:80]}' is not known.", target="keyType")
+    name = secret_name(endpoint, which)
+    wanted = None if value == ctx.secrets.token(name) else value
+    ctx.secrets.put(f"token/{name}", wanted or ctx.ids.token(32))
 
 
 def save_traffic(
