@@ -25,12 +25,6 @@ class InvalidSubscriptionId(BadRequest):
         )
 
 
-class TenantNotFound(NotFound):
-    """Not the tenant of this state folder."""
-
-    code = "TenantNotFound"
-
-
 class GroupNotFound(NotFound):
     """No such resource group."""
 
@@ -38,18 +32,6 @@ class GroupNotFound(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Resource group '{name}' could not be found.")
-
-
-class GroupBeingDeleted(Conflict):
-    """The group is on its way out."""
-
-    code = "ResourceGroupBeingDeleted"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"The resource group '{name}' is in deprovisioning state and cannot perform this"
-            " operation."
-        )
 
 
 class InvalidGroupName(BadRequest):
@@ -221,7 +203,9 @@ class RoleDefinitionUnknown(BadRequest):
         super().__init__(f"The specified role definition with ID '{role}' does not exist.")
 
 
-class GroupNotDeleted(Conflict):
-    """Something in a group could not be deleted, so the group stays."""
+class DeletionFailed(Conflict):
+    """The deletion of a group ended badly; `code` is that of what resisted."""
 
-    code = "ResourceGroupDeletionBlocked"
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -26,9 +26,11 @@ def operations() -> list[Operation]:
 @asynccontextmanager
 async def lifespan(ctx: Context) -> AsyncIterator[None]:
     from emulators.arm.engine import groups, roles
+    from emulators.arm.wire import deletions
 
     groups.seed(ctx)
     roles.seed(ctx)
+    deletions.end_interrupted(ctx)
     yield
 
 

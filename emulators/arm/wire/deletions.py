@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+from emulators.arm.errors import DeletionFailed
 from emulators.kernel import azure_http
 from emulators.kernel.azure_http import LONG_RUNNING
 from emulators.kernel.context import Context
-from emulators.kernel.errors import NotFound, ServiceError
+from emulators.kernel.errors import NotFound
 from emulators.kernel.http import Reply
-
-
-class DeletionFailed(ServiceError):
-    """The deletion of a group ended badly."""
-
-    status = 409
 
 
 def result(ctx: Context, operation_id: str) -> Reply:
@@ -28,7 +25,15 @@ def result(ctx: Context, operation_id: str) -> Reply:
     if found.status == "InProgress":
         return Reply(202, None, {"x-ms-retry-after-ms": azure_http.POLL_MS})
     if found.error is not None:
-        failed = DeletionFailed(str(found.error.get("message", "")))
-        failed.code = str(found.error.get("code", "Conflict"))
-        raise failed
+        error = found.error
+        raise DeletionFailed(str(error.get("code", "Conflict")), str(error.get("message", "")))
     return Reply(200)
+
+
+def end_interrupted(ctx: Context) -> None:
+    """Say of a deletion that a stop of the server cut short that it failed; the group stays."""
+    group = re.compile(r"^/subscriptions/[^/]+/resourceGroups/[^/]+$")
+    for operation in azure_http.interrupted(ctx):
+        if group.match(operation.resource):
+            error = {"code": "OperationInterrupted", "message": "The server was stopped."}
+            azure_http.finish(ctx, operation.id, error)

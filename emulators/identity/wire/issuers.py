@@ -10,9 +10,13 @@ from emulators.identity.engine import applications, directory, issuers, tenant
 from emulators.identity.errors import Denied, DirectoryError, MissingParameter
 from emulators.identity.store import ISSUERS, TrustedIssuer
 from emulators.kernel.context import Context
-from emulators.kernel.http import Operation, Reply, context_of, read_json
+from emulators.kernel.http import Operation, Reply, context_of, links_of, read_json
 
-AUDIENCES = ("https://management.azure.com", "https://graph.microsoft.com")
+AUDIENCES = (
+    "https://management.azure.com",
+    "https://management.core.windows.net",  # what the az CLI asks for
+    "https://graph.microsoft.com",
+)
 
 
 def _owner(request: Request) -> Context:
@@ -25,7 +29,8 @@ def _owner(request: Request) -> Context:
     ctx = context_of(request)
     tenant.check(ctx, request.path_params["tenant"])
     _, _, token = request.headers.get("authorization", "").partition(" ")
-    caller = ctx.tokens.verify(token.strip(), AUDIENCES)
+    door = links_of(request).explicit
+    caller = ctx.tokens.verify(token.strip(), AUDIENCES if door is None else (*AUDIENCES, door))
     if not directory.may_write(ctx, caller.object_id, caller.claims.get("roles")):
         raise Denied
     return ctx

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from emulators.arm.engine.kinds import KINDS
+from emulators.arm.service import SPEC
+from emulators.kernel import azure_http
 from emulators.kernel.errors import Conflict
 from emulators.kernel.http import Operation, Reply, ServiceSpec
 from emulators.kernel.store_memory import MemoryStore
@@ -286,6 +289,26 @@ def test_a_group_stays_when_something_in_it_does(site: Site) -> None:
     assert code(answer) == (409, "ResourceGroupDeletionBlocked")
     assert "The account is in use." in answer.json()["error"]["message"]
     assert site.arm("HEAD", GROUP).status_code == 204
+
+
+def test_a_deletion_cut_short_is_said_to_have_failed(site: Site) -> None:
+    group = site.arm("GET", GROUP).json()["id"]
+    begun = azure_http.begin(site.ctx, group)
+    other = azure_http.begin(site.ctx, f"{group}/providers/Microsoft.X/things/t")
+    running = site.arm("GET", f"operationresults/{begun.id}")
+    assert (running.status_code, "x-ms-retry-after-ms" in running.headers) == (202, True)
+
+    async def start() -> None:
+        assert SPEC.lifespan is not None
+        async with SPEC.lifespan(site.ctx):
+            return
+
+    asyncio.run(start())
+    assert code(site.arm("GET", f"operationresults/{begun.id}")) == (409, "OperationInterrupted")
+    assert [op.id for op in azure_http.interrupted(site.ctx)] == [other.id]
+    assert code(site.arm("GET", "operationresults/none"))[0] == 404
+    owners = site.arm("GET", "providers/Microsoft.Authorization/roleAssignments").json()["value"]
+    assert [o["properties"]["principalId"] for o in owners] == [site.ctx.secrets.object_id]
 
 
 def test_a_failing_peer_is_not_an_empty_list(site: Site) -> None:
