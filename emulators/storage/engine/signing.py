@@ -77,11 +77,15 @@ def _headers(request: Signable, names: tuple[str, ...]) -> str:
     return "\n".join([request.method, *lines]) + "\n"
 
 
+def _dictionary_key(name: str) -> tuple[str, list[bool]]:
+    """Azure's own order: hyphens count only between names that are else equal; `_` comes first."""
+    return name.replace("-", "").replace("_", "!"), [char == "-" for char in name]
+
+
 def _ms_headers(request: Signable) -> Iterator[str]:
     """The `x-ms-` headers in the orders that clients sort them in."""
     names = {name for name, _ in request.headers if name.startswith("x-ms-")}
-    # Azure's own order is a dictionary's: a hyphen counts for nothing, `_` comes before digits.
-    dictionary = sorted(names, key=lambda n: (n.replace("-", "").replace("_", "!"), n))
+    dictionary = sorted(names, key=_dictionary_key)
     ordinal = sorted(names)
     for order in [dictionary] if dictionary == ordinal else [dictionary, ordinal]:
         yield "".join(f"{name}:{' '.join(request.header(name).split())}\n" for name in order)
