@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-DEMO_STATE := .rehearsal/demo
+DEMO_STATE := .cache/demo
 
 .PHONY: help setup demo test check docs bench soak clean
 
@@ -21,11 +21,13 @@ $(STAMP): pyproject.toml constraints.txt
 	  { [ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV); } && \
 	  $(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'; \
 	fi
-	@$(BIN)/python -m emulators.mlflow prepare
 	@touch $(STAMP)
 
 demo: $(STAMP)  ## train, register, deploy and score on this machine (no Docker, no credentials)
-	@$(BIN)/python -m scenarios demo --state $(DEMO_STATE)
+	@$(BIN)/rehearse down --state $(DEMO_STATE) >/dev/null 2>&1 || true
+	@trap '$(BIN)/rehearse down --state $(DEMO_STATE)' EXIT; \
+	$(BIN)/rehearse up --detach --ports auto --state $(DEMO_STATE) && \
+	$(BIN)/rehearse run online-endpoint --state $(DEMO_STATE)
 
 test: check  ## everything but soak: static checks, then every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
