@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emulators.kernel.errors import BadRequest, Conflict, NotFound
+from emulators.kernel.errors import BadRequest, Conflict, NotFound, ServiceError
 
 
 class UserError(BadRequest):
@@ -96,3 +96,10 @@ class JobExists(Conflict):
     """A job's name is taken by another job; only its words may be changed."""
 
     code = "UserError"
+
+
+class Stopping(ServiceError):
+    """The server is about to end; the client tries again, and finds the next one."""
+
+    status = 503
+    code = "ServerShuttingDown"

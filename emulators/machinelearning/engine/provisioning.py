@@ -27,7 +27,7 @@ from emulators.machinelearning.store.assets import (
     VERSIONS,
 )
 from emulators.machinelearning.store.endpoints import ENDPOINTS
-from emulators.machinelearning.store.jobs import CHILD_JOBS, JOBS, REUSE
+from emulators.machinelearning.store.jobs import CHILD_JOBS, JOB_COUNTS, JOBS, LIVE_JOBS, REUSE
 from emulators.machinelearning.store.workspaces import (
     CHILDREN,
     WORKSPACE_GUIDS,
@@ -73,6 +73,8 @@ OWNED: tuple[Table[Any], ...] = (
     UPLOADS,
     JOBS,
     CHILD_JOBS,
+    JOB_COUNTS,
+    LIVE_JOBS,
     REUSE,
 )
 """Tables whose records begin with the workspace's guid and go with it."""

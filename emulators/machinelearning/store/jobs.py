@@ -18,6 +18,13 @@ COMPLETED = "Completed"
 FAILED = "Failed"
 CANCELED = "Canceled"
 ENDED = frozenset({COMPLETED, FAILED, CANCELED})
+FORWARD = {
+    status: rank
+    for rank, status in enumerate(
+        (NOT_STARTED, PREPARING, QUEUED, RUNNING, FINALIZING, CANCEL_REQUESTED)
+    )
+} | dict.fromkeys(ENDED, 6)
+"""A job's status only ever goes up; who asked to cancel never sees it run on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +58,27 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ChildJob:
-    """Finds the children of a job in the order they were made."""
+    """Finds the children of a job in the order they were made; those of "" have no parent."""
 
     workspace: str
     parent: str
     order: str  # zero-padded number
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCount:
+    """How many jobs a workspace has ever had: the newest one's number."""
+
+    workspace: str
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveJob:
+    """Finds the jobs that have not ended, without a look at all those that have."""
+
+    workspace: str
     name: str
 
 
@@ -70,4 +93,6 @@ class Reuse:
 
 JOBS = Table("ml_jobs", Job, key=("workspace", "name"))
 CHILD_JOBS = Table("ml_child_jobs", ChildJob, key=("workspace", "parent", "order"))
+JOB_COUNTS = Table("ml_job_counts", JobCount, key=("workspace",))
+LIVE_JOBS = Table("ml_live_jobs", LiveJob, key=("workspace", "name"))
 REUSE = Table("ml_reuse", Reuse, key=("workspace", "digest"))

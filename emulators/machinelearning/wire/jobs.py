@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 
-from emulators.kernel.azure_http import system_data
+from emulators.kernel.azure_http import page, system_data
 from emulators.kernel.http import (
     Operation,
     Reply,
@@ -19,7 +20,15 @@ from emulators.machinelearning.engine.jobs import records, tracking
 from emulators.machinelearning.engine.jobs.manager import jobs_of
 from emulators.machinelearning.store.jobs import Job
 from emulators.machinelearning.store.workspaces import Workspace
-from emulators.machinelearning.wire.scope import ARM_HOST, WS, caller, honoured, paged, workspace_of
+from emulators.machinelearning.wire.scope import (
+    ARM_HOST,
+    PAGE,
+    WS,
+    caller,
+    honoured,
+    integer,
+    workspace_of,
+)
 
 
 def encode(request: Request, ws: Workspace, job: Job) -> dict[str, Any]:
@@ -77,23 +86,45 @@ async def get_job(request: Request) -> Reply:
 
 
 async def list_jobs(request: Request) -> Reply:
+    """Newest first; `$skip` is a continuation token, as in Azure; `$top` is how many in all."""
     ctx, ws = context_of(request), workspace_of(request)
     given = honoured(
         request, "listViewType", "jobType", "tag", "$skip", "$top", "scheduled", "scheduleId",
         "properties",
     )  # fmt: skip
-    view = given.get("listviewtype", "ActiveOnly")
-    kind, tag = given.get("jobtype"), given.get("tag")
-    found = [
-        job
-        for job in records.every(ctx, ws.guid)
-        if job.parent is None
-        and view in ("All", "ArchivedOnly" if job.properties.get("isArchived") else "ActiveOnly")
+    top = integer(given, "$top", 0)
+    size = min(top or PAGE, PAGE)
+    shown: list[dict[str, Any]] = []
+    last = given.get("$skip", "")
+    for place, job in records.newest(ctx, ws.guid, before=last):
+        if not _wanted(job, given):
+            continue
+        if len(shown) == size:
+            left = top - size
+            return page(shown, None if left == 0 else _next(request, last, max(left, 0)))
+        shown.append(encode(request, ws, job))
+        last = place
+    return page(shown, None)
+
+
+def _next(request: Request, last: str, left: int) -> str:
+    again = {"$skip": last, **({"$top": str(left)} if left else {})}
+    query = {k: v for k, v in request.query_params.items() if k.lower() not in ("$skip", "$top")}
+    path = f"{request.scope['azure_path']}?{urlencode({**query, **again}, quote_via=quote)}"
+    return links_of(request).arm(path)
+
+
+def _wanted(job: Job, given: dict[str, str]) -> bool:
+    view, kind, tag = (given.get(n) for n in ("listviewtype", "jobtype", "tag"))
+    archived = bool(job.properties.get("isArchived"))
+    # No job here was made by a schedule.
+    scheduled = given.get("scheduled", "false").lower() == "true" or given.get("scheduleid")
+    return (
+        not scheduled
+        and (view or "ActiveOnly") in ("All", "ArchivedOnly" if archived else "ActiveOnly")
         and (kind is None or job.kind.lower() == kind.lower())
         and (tag is None or _has_tag(job, tag))
-        and given.get("scheduled", "false").lower() != "true"
-    ]
-    return paged(request, found, lambda job: encode(request, ws, job))
+    )
 
 
 def _has_tag(job: Job, tag: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,12 @@ class Folders:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(text.rstrip("\n") + "\n")
+
+    def close(self) -> None:
+        """Leave the mark by which readers of the logs know that nothing more comes."""
+        with contextlib.suppress(OSError):
+            self.root.mkdir(parents=True, exist_ok=True)
+            (self.root / "done").touch()
 
 
 def of_job(ctx: Context, job: Job) -> Folders:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from emulators.kernel.context import Context
 from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine import workspaces
-from emulators.machinelearning.engine.jobs import commands, folders, pipelines, records, sweeps
-from emulators.machinelearning.engine.jobs.commands import Machine
+from emulators.machinelearning.engine.jobs import (
+    commands,
+    folders,
+    keeping,
+    pipelines,
+    plans,
+    records,
+    sweeps,
+)
 from emulators.machinelearning.engine.jobs.data import Fetcher
+from emulators.machinelearning.engine.jobs.machine import Machine, Verdict, Work
 from emulators.machinelearning.engine.jobs.specs import README, read_command, read_sweep, snaked
 from emulators.machinelearning.engine.runtime.runtimes import Runtimes
-from emulators.machinelearning.errors import InvalidJob, JobExists
-from emulators.machinelearning.store.jobs import CANCEL_REQUESTED, FAILED, JOBS, Job
+from emulators.machinelearning.errors import InvalidJob, JobExists, Stopping
+from emulators.machinelearning.store.jobs import CANCEL_REQUESTED, CANCELED, FAILED, JOBS, Job
 from emulators.machinelearning.store.workspaces import Workspace
 
 KINDS = ("Command", "Sweep", "Pipeline")
@@ -47,7 +55,9 @@ class Jobs:
                 relax=settings.relax,
             ),
             Fetcher(ctx),
-            asyncio.Semaphore(max(1, os.cpu_count() or 1)),
+            # Two at least: a job that submits another and waits for it must not wait for ever.
+            asyncio.Semaphore(max(2, os.cpu_count() or 1)),
+            commands.run,
         )
         self._held: set[asyncio.Task[Any]] = set()
 
@@ -59,7 +69,10 @@ class Jobs:
             JobExists: the name is another job's.
             AssetNotFound: something it names does not exist.
             Unsupported: it asks for what is not emulated.
+            Stopping: the server is about to end.
         """
+        if self.machine.closing:
+            raise Stopping("Rehearsal is stopping and takes no new jobs.")
         folders.check_name(name)
         known = self._ctx.store.get(JOBS, ws.guid, name)
         if known is not None:
@@ -69,7 +82,7 @@ class Jobs:
             if kind in ("AutoML", "Spark", "FineTuning", "Labeling", "Distillation"):
                 raise Unsupported(f"jobs of type {kind}", tracked=README)
             raise InvalidJob(f"The jobType '{kind}' is not known.")
-        work = _planned(self._ctx, ws, kind, properties)
+        run = _planned(self._ctx, ws, kind, properties)
         job = records.add(
             self._ctx,
             ws,
@@ -84,8 +97,7 @@ class Jobs:
                 created_by=by,
             ),
         )
-        running = commands.driven(self.machine, ws, job, work(self.machine, job))
-        self.hold(asyncio.create_task(running, name=f"job {name}"))
+        self.machine.begin(ws, job, run)
         return job
 
     def _reword(self, known: Job, given: Mapping[str, Any]) -> Job:
@@ -103,57 +115,63 @@ class Jobs:
         return records.change(self._ctx, known, properties={**known.properties, **words})
 
     def cancel(self, ws: Workspace, name: str) -> Job:
-        """Ask a job to end; one that has ended stays as it is.
+        """Ask a job to end; one that has ended, or is about to, stays as it is.
 
         Raises:
             JobNotFound: there is none.
         """
         job = records.get(self._ctx, ws.guid, name)
-        task = self.machine.tasks.get((ws.guid, name))
-        if job.over or task is None:
+        work = self.machine.works.get((ws.guid, name))
+        if job.over or work is None:
             return job
-        job = records.change(self._ctx, job, status=CANCEL_REQUESTED)
-        task.cancel()
-        return job
-
-    def hold(self, task: asyncio.Task[Any]) -> None:
-        """Keep a task alive until it ends."""
-        self._held.add(task)
-        task.add_done_callback(self._held.discard)
+        work.cancel()
+        return records.get(self._ctx, ws.guid, name)
 
     def recover(self) -> None:
-        """Mark what a stop of the host cut short, honestly: it failed."""
-        for job in list(self._ctx.store.scan(JOBS)):
+        """Say of what a stop of the host cut short how it ended: it failed.
+
+        What somebody had asked to cancel is canceled.
+        """
+        for job in records.living(self._ctx):
             ws = workspaces.by_guid(self._ctx, job.workspace)
-            if job.over or ws is None:
+            if ws is None:
                 continue
             folders.of_job(self._ctx, job).write(folders.STD_LOG, f"[rehearsal] {INTERRUPTED}")
             error = {"code": "Interrupted", "message": INTERRUPTED}
-            ended = records.change(self._ctx, job, status=FAILED, error=error)
-            self.hold(asyncio.create_task(commands.conclude(self._ctx, ws, ended)))
+            status = CANCELED if job.status == CANCEL_REQUESTED else FAILED
+            ended = records.change(self._ctx, job, status=status, error=error)
+            task = asyncio.create_task(self._keep(ws, ended), name=f"interrupted {job.name}")
+            self._held.add(task)
+            task.add_done_callback(self._held.discard)
+
+    async def _keep(self, ws: Workspace, job: Job) -> None:
+        folders.of_job(self._ctx, job).close()
+        await keeping.keep(self._ctx, ws, job)
 
     async def close(self) -> None:
         """End all processes; the next start says of their jobs that they were interrupted."""
-        self.machine.closing = True
         for task in list(self._held):
             task.cancel()
         await asyncio.gather(*self._held, return_exceptions=True)
+        await self.machine.close()
         await self.machine.runtimes.close()
 
 
-def _planned(ctx: Context, ws: Workspace, kind: str, properties: Mapping[str, Any]) -> Any:
-    """Check everything that can be checked now; the work as a function of machine and job."""
+def _planned(
+    ctx: Context, ws: Workspace, kind: str, properties: Mapping[str, Any]
+) -> Callable[[Work], Awaitable[Verdict]]:
+    """Check everything that can be checked now; the work as a function of the job's task."""
     if kind == "Command":
         command = read_command(properties)
-        return lambda machine, job: commands.run(machine, ws, job, command)
+        return lambda work: work.machine.command(work, command)
     if kind == "Sweep":
         trial = {**snaked(properties), **snaked(properties.get("trial"))}
         limits = snaked(properties.get("limits"))
         trial["limits"] = {"timeout": limits.get("trial_timeout")}
         sweep = read_sweep(properties, read_command(trial))
-        return lambda machine, job: sweeps.run(machine, ws, job, sweep)
-    plan = pipelines.plan(ctx, ws, properties)
-    return lambda machine, job: pipelines.run(machine, ws, job, plan)
+        return lambda work: sweeps.run(work, sweep)
+    plan = plans.plan(ctx, ws, properties)
+    return lambda work: pipelines.run(work, plan)
 
 
 _HOSTS: dict[int, Jobs] = {}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
+import math
 from typing import Any
 
 from emulators.kernel.context import Context
 from emulators.machinelearning.store.jobs import CANCELED, COMPLETED, Job
 from emulators.machinelearning.store.workspaces import Workspace
-
-log = logging.getLogger("rehearsal.jobs")
 
 READY_WITHIN_S = 180.0
 """The MLflow server may still be starting when the first job needs it."""
@@ -32,11 +30,14 @@ async def _ask(
     ctx: Context, ws: Workspace, method: str, path: str, payload: dict[str, Any]
 ) -> dict[str, Any]:
     url = f"{base_url(ctx, ws)}/api/2.0/{path}"
-    async with ctx.peers.client(READY_WITHIN_S) as http:
-        if method == "GET":
-            answer = await http.get(url, params=payload)
-        else:
-            answer = await http.post(url, json=payload)
+    try:
+        async with ctx.peers.client(READY_WITHIN_S) as http:
+            if method == "GET":
+                answer = await http.get(url, params=payload)
+            else:
+                answer = await http.post(url, json=payload)
+    except Exception as gone:
+        raise TrackingFailed(f"MLflow could not be reached: {gone!r}") from gone
     if answer.status_code != 200:
         raise TrackingFailed(f"MLflow answered {answer.status_code}: {answer.text[:400]}")
     value: dict[str, Any] = answer.json()
@@ -69,18 +70,19 @@ async def begin(ctx: Context, ws: Workspace, job: Job) -> str | None:
 
 
 async def end(ctx: Context, ws: Workspace, job: Job) -> None:
-    """End the run as its job ended; a refusal is logged, the job's own end stands."""
+    """End the run as its job ended.
+
+    Raises:
+        TrackingFailed: MLflow refused.
+    """
     if not ctx.settings.mlflow:
         return
     status = {COMPLETED: "FINISHED", CANCELED: "KILLED"}.get(job.status, "FAILED")
-    try:
-        await _ask(ctx, ws, "POST", "rehearsal/runs/end", {"run_id": job.name, "status": status})
-    except TrackingFailed as refused:
-        log.warning("the run of job %s was not ended: %s", job.name, refused)
+    await _ask(ctx, ws, "POST", "rehearsal/runs/end", {"run_id": job.name, "status": status})
 
 
 async def history(ctx: Context, ws: Workspace, run: str, metric: str) -> list[float]:
-    """All values of a metric in the order they were logged; empty when there are none."""
+    """The values of a metric that are numbers, in the order they were logged; or none."""
     try:
         answer = await _ask(
             ctx,
@@ -91,7 +93,8 @@ async def history(ctx: Context, ws: Workspace, run: str, metric: str) -> list[fl
         )
     except TrackingFailed:
         return []
-    return [float(point["value"]) for point in answer.get("metrics", [])]
+    values = (float(point["value"]) for point in answer.get("metrics", []))
+    return [value for value in values if not math.isnan(value)]
 
 
 async def metrics(ctx: Context, ws: Workspace, run: str) -> dict[str, float]:

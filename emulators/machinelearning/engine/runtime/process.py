@@ -212,7 +212,11 @@ async def start_cold(launch: Launch, env: dict[str, str]) -> LeashedProcess:
     reaper = asyncio.create_task(leash.wait(), name=f"leash {leash.pid}")
     _REAPERS.add(reaper)
     reaper.add_done_callback(_REAPERS.discard)
-    await stream.send(request_of(launch, env))
+    try:
+        await stream.send(request_of(launch, env))
+    except BaseException:
+        stream.close()
+        raise
     return await process.begin(timeout=60)
 
 

@@ -98,7 +98,11 @@ class WarmRunners:
             "module": command.module,
             "unbuffered": command.unbuffered,
         }
-        await stream.send(request)
+        try:
+            await stream.send(request)
+        except BaseException:
+            stream.close()
+            raise
         return await process.begin(timeout=20)
 
     async def ready(
