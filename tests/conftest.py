@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.running import Rehearsal, started
+
+# A busy machine makes any single example slow; pytest-timeout bounds the whole test.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parent.parent / "shared"

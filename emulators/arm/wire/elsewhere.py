@@ -27,7 +27,6 @@ class Source:
 # In the order in which they may be deleted: a workspace lies on its storage account.
 SOURCES = (
     Source("Microsoft.MachineLearningServices/workspaces", "2024-10-01"),
-    Source("Microsoft.MachineLearningServices/registries", "2024-10-01"),
     Source("Microsoft.Storage/storageAccounts", "2024-01-01"),
 )
 SHOWN = ("id", "name", "type", "location", "tags", "kind", "sku", "identity", "managedBy")
