@@ -106,7 +106,8 @@ QUERY = st.fixed_dictionaries(
 VALUES = st.sampled_from(
     ["", "0", "-1", "15", "60", "x", "true", "*", '"0x1"', "bytes=0-", "bytes=5-1", "bytes=a-b",
      "bytes=99999999999999999999-", "Mon, 01 Jan 2001 00:00:00 GMT", "AAAA", "BlockBlob",
-     "PageBlob",     "AppendBlob", "acquire", "break", "renew", "https://[", "https://localhost/x", "Hot", "\xe9",
+     "PageBlob", "AppendBlob", "acquire", "break", "renew", "https://[", "https://localhost/x",
+     "Hot", "\xe9",
      "11111111-1111-1111-1111-111111111111", "Bearer x", "SharedKey a:b", "SharedKey", "é" * 3,
      "multipart/mixed; boundary=b", "99999999999999999999"]
 )  # fmt: skip
