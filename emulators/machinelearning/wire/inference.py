@@ -19,6 +19,7 @@ from emulators.kernel.errors import NotFound, ServiceError, TooLarge
 from emulators.kernel.frames import Frame
 from emulators.kernel.http import Call
 from emulators.kernel.workers import PoolStopped
+from emulators.machinelearning.engine.endpoints import records
 from emulators.machinelearning.engine.endpoints.hosting import Hosting, Live, Route, hosting_of
 
 NOT_FOR_MODEL = frozenset(
@@ -146,7 +147,7 @@ class Gateway:
                 " deployment with positive weight values or use a deployment specific header to"
                 " route."
             )
-        return choose(route.shares, self._draw(100))
+        return records.choose(route.shares, self._draw(100))
 
     def _draw(self, below: int) -> int:
         return self._ctx.ids.random.randrange(below)
@@ -196,19 +197,6 @@ class Gateway:
             auth=endpoint.auth_mode,
             mirrored=asked.mirrored,
         )
-
-
-def choose(shares: list[tuple[str, int]], drawn: int) -> str:
-    """The deployment whose part of the hundred holds `drawn` (0 to 99).
-
-    Args:
-        shares: deployments and per cents, which sum to 100.
-    """
-    for name, share in shares:
-        drawn -= share
-        if drawn < 0:
-            return name
-    return shares[-1][0]
 
 
 async def _call(live: Live, asked: Asked) -> Frame | _Reason:

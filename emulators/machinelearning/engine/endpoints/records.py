@@ -192,6 +192,8 @@ def _shares(given: Any) -> dict[str, int]:
         isinstance(v, int) and not isinstance(v, bool) and 0 <= v <= 100 for v in given.values()
     ):
         raise ValidationError("Traffic must map deployments to whole per cents.", target="traffic")
+    if len({str(name).lower() for name in given}) < len(given):
+        raise ValidationError("Traffic names a deployment twice.", target="traffic")
     return {str(k): v for k, v in given.items()}
 
 
@@ -215,6 +217,19 @@ def _traffic(ctx: Context, endpoint: Endpoint, given: Any) -> dict[str, int]:
             target="traffic",
         )
     return shares
+
+
+def choose(shares: list[tuple[str, int]], drawn: int) -> str:
+    """The deployment whose part of the hundred holds `drawn` (0 to 99).
+
+    Args:
+        shares: deployments and per cents, which sum to 100.
+    """
+    for name, share in shares:
+        drawn -= share
+        if drawn < 0:
+            return name
+    return shares[-1][0]
 
 
 def _check_mirror(ctx: Context, endpoint: Endpoint) -> None:
