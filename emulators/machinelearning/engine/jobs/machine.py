@@ -115,8 +115,11 @@ class Work:
         self.task.add_done_callback(self._over)
 
     def cancel(self) -> None:
-        """Wish for its end; without effect once there is a verdict, or twice."""
-        if self.unwanted or self.decided.done():
+        """Wish for its end; without effect once there is a verdict, or twice.
+
+        A server that stops ends everything by itself, and calls nothing canceled.
+        """
+        if self.unwanted or self.decided.done() or self.machine.closing:
             return
         self.unwanted = True
         try:
