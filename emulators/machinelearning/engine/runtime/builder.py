@@ -157,6 +157,7 @@ async def run_uv(arguments: Sequence[str], progress: Progress) -> list[str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        cwd=tempfile.gettempdir(),  # no project's own settings
         start_new_session=True,
     )
     assert process.stdout is not None

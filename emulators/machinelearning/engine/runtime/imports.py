@@ -45,10 +45,9 @@ def third_party(folder: Path) -> frozenset[str]:
     wanted = {
         entry
         for entry in found
-        if (top := entry.partition(":")[0].partition(".")[0]) not in local
-        and top not in sys.stdlib_module_names
+        if (top := top_level(entry)) not in local and top not in sys.stdlib_module_names
     }
-    tops = {entry.partition(":")[0].partition(".")[0] for entry in wanted}
+    tops = set(map(top_level, wanted))
     for top in tops:
         wanted.update(BESIDES.get(top, ()))
     if _AUTOLOG in wanted:  # patches, and draws for, what is imported already
@@ -56,6 +55,11 @@ def third_party(folder: Path) -> frozenset[str]:
         wanted.update(f"mlflow.{top}" for top in tops & _LAZY)
         wanted.add("matplotlib.pyplot")
     return frozenset(wanted) if len(wanted) <= _MOST_MODULES else frozenset()
+
+
+def top_level(entry: str) -> str:
+    """Return the package that an import belongs to."""
+    return entry.partition(":")[0].partition(".")[0]
 
 
 def _files(folder: Path) -> Iterator[Path]:

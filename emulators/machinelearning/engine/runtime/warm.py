@@ -13,6 +13,7 @@ from pathlib import Path
 from emulators.machinelearning.engine.runtime import variables
 from emulators.machinelearning.engine.runtime.commands import PythonCommand
 from emulators.machinelearning.engine.runtime.definition import Prepared
+from emulators.machinelearning.engine.runtime.imports import top_level
 from emulators.machinelearning.engine.runtime.launch import Launch
 from emulators.machinelearning.engine.runtime.process import (
     LeashedProcess,
@@ -189,7 +190,7 @@ class WarmRunners:
         culprits = self._culprits.setdefault(python, set())
         env = variables.parents(env)
         for _ in range(_MOST_CULPRITS):
-            wanted = sorted(modules - culprits)
+            wanted = sorted(entry for entry in modules if top_level(entry) not in culprits)
             if not wanted:
                 break
             stream, control, process = await _spawn(python, env, self.folder)
@@ -211,7 +212,7 @@ class WarmRunners:
             await _ended(process)
             if not event:
                 raise NotStarted("the warm runner ended while importing")
-            culprits.add(event["module"])
+            culprits.add(top_level(event["module"]))
             self._note(f"{python}: {event['module']} {event['why']}: left to each job")
         raise NotStarted("its imports cannot be shared")
 
