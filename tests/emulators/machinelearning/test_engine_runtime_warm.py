@@ -397,7 +397,7 @@ def test_mlflow_logs_from_forks_each_to_its_own_place(tmp_path: Path) -> None:
     async def work(one: Bench) -> list[str]:
         one.write("a.py", MLFLOW)
         one.prepared = await one.runtimes.prepare(Definition(runtime="host"))
-        said = []
+        said: list[str] = []
         for store in stores:
             if said:
                 shutil.copy(stores[0], store)  # making its tables anew would take MLflow long
