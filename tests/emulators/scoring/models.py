@@ -54,6 +54,24 @@ def forest() -> Any:
     )
 
 
+def scaled() -> Any:
+    """Whole numbers, scaled, before trees: rows often lie at a threshold, midway between two."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    columns = ColumnTransformer(
+        [
+            ("numbers", numbers, ["age", "income"]),
+            ("texts", OneHotEncoder(handle_unknown="ignore"), ["dept", "over time"]),
+        ]
+    )
+    return make_pipeline(columns, RandomForestClassifier(30, random_state=0))
+
+
 def strict() -> Any:
     """Unknown categories are an error."""
     from sklearn.linear_model import LogisticRegression
@@ -96,16 +114,20 @@ def save(
     folder: Path, model: Any, *, numbers: bool = False, labels: Any = None, **more: Any
 ) -> Path:
     """Fit and save one model."""
-    import mlflow
-
     frame, target = people()
     if numbers:
         frame = frame[["age", "income"]]
+    fitted = model.fit(frame, target if labels is None else labels(target))
+    return save_fitted(folder, fitted, frame, **more)
+
+
+def save_fitted(folder: Path, fitted: Any, frame: pd.DataFrame, **more: Any) -> Path:
+    """Save one model; `frame` gives its signature and example unless `more` does."""
+    import mlflow
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted = model.fit(frame, target if labels is None else labels(target))
-        answers = fitted.predict(frame)
-        more.setdefault("signature", mlflow.models.infer_signature(frame, answers))
+        more.setdefault("signature", mlflow.models.infer_signature(frame, fitted.predict(frame)))
         more.setdefault("input_example", frame.head(3))
         mlflow.sklearn.save_model(
             fitted,
@@ -119,6 +141,7 @@ def save(
 
 MODELS: dict[str, Callable[[Path], Path]] = {
     "forest": lambda folder: save(folder, forest()),
+    "scaled": lambda folder: save(folder, scaled()),
     "forest without example": lambda folder: save(folder, forest(), input_example=None),
     "probabilities": lambda folder: save(folder, forest(), pyfunc_predict_fn="predict_proba"),
     "strict": lambda folder: save(folder, strict()),
