@@ -275,6 +275,26 @@ def test_a_package_that_starts_threads_is_left_to_the_job(tmp_path: Path) -> Non
     bench(tmp_path / "cache", tmp_path, work)
 
 
+def test_the_folder_that_gunicorn_remembers_is_the_jobs_own(tmp_path: Path) -> None:
+    """MLflow imports it, and it reads PWD while it is imported: that must not end warm starts."""
+
+    async def work(one: Bench) -> None:
+        one.prepared = await one.runtimes.prepare(Definition(requirements=("iniconfig==2.0.0",)))
+        site = next((one.prepared.folder or Path()).glob("lib/*/site-packages"))
+        (site / "gunicorn").mkdir()
+        (site / "gunicorn" / "__init__.py").write_text("from gunicorn import config\n")
+        (site / "gunicorn" / "config.py").write_text(
+            "import os\nclass Chdir:\n    default = os.environ.get('PWD', os.getcwd())\n"
+        )
+        source = "import gunicorn, os\nprint(gunicorn.config.Chdir.default == os.getcwd())"
+        one.write("a.py", source)
+        _, text = await one.run("python a.py", {"PWD": str(one.folder)})
+        assert one.warm
+        assert text == "True\n"
+
+    bench(tmp_path / "cache", tmp_path, work)
+
+
 def test_an_import_that_failed_half_way_leaves_nothing_to_the_job(tmp_path: Path) -> None:
     """It left modules of the first try in the job's process, which no new process would have."""
     definition = Definition(requirements=("iniconfig==2.0.0",))

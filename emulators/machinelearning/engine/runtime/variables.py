@@ -25,6 +25,9 @@ _READ_BY_LIBRARIES = re.compile(
 _NEVER_LISTED = frozenset({"azure", "azureml", "mlflow"})
 """Packages that ask for their variables by name only, so that those they asked for are known."""
 
+_SET_AGAIN = frozenset({"PWD"})
+"""Read at import for a folder that the runner corrects in each job (see `_refresh` there)."""
+
 _MOVES_MODULES = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONSAFEPATH"})
 
 _WITHOUT_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
@@ -59,6 +62,8 @@ class ParentVariables:
         return frozenset(name for name in differing if self._matters(name))
 
     def _matters(self, name: str) -> bool:
+        if name in _SET_AGAIN:
+            return False
         if name in self.read or _READ_BY_LIBRARIES.match(name):
             return True
         prefix = name.partition("_")[0].lower()

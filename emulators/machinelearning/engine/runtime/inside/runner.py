@@ -179,6 +179,9 @@ def _refresh(modules: dict[str, Any]) -> None:
     process = modules.get("multiprocessing.process")
     if process is not None:
         process.ORIGINAL_DIR = os.getcwd()
+    gunicorn = modules.get("gunicorn.config")
+    if gunicorn is not None:  # MLflow brings it along; it remembers the folder it is loaded in
+        gunicorn.Chdir.default = os.getcwd()
     numpy_random = modules.get("numpy.random")
     if numpy_random is not None:  # the standard library's generator reseeds by itself
         numpy_random.seed()
