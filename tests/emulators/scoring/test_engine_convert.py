@@ -192,7 +192,7 @@ def test_the_real_table_is_answered_as_by_the_original(shared: Path, tmp_path: P
     table = pd.read_csv(shared / "data" / "ibm-hr-attrition-adapted.csv")
     target = (table.pop("Attrition") == "Yes").astype(int)
     numbers = [str(name) for name in table.select_dtypes("number")]
-    texts = [name for name in table if name not in numbers]
+    texts = [str(name) for name in table if name not in numbers]
     table[texts] = table[texts].astype(object)
     filled = SimpleImputer(strategy="constant", fill_value="missing")
     columns = ColumnTransformer(
