@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from threading import Lock
 
 from emulators.kernel.context import Context
 from emulators.storage.store import BLOBS, BLOCKS
@@ -57,28 +58,68 @@ class Index:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._of: dict[str, Names] = {}
+        self._changed: dict[str, set[str]] = {}  # while a container is read: what changed in it
+        self._reading = Lock()
+        self._lock = Lock()
+
+    def knows(self, container: str) -> bool:
+        """Whether the container was read already."""
+        return container in self._of
 
     def of(self, container: str) -> Names:
-        """The names in a container."""
+        """The names in a container; reading them first takes 20 us a name or so."""
         if container not in self._of:
-            self._of[container] = Names(self._ctx, container)
+            self.read(container)
         return self._of[container]
 
+    def read(self, container: str) -> None:
+        """Read a container's names; in any thread, while others change it."""
+        with self._reading:
+            if container in self._of:
+                return
+            with self._lock:
+                self._changed[container] = set()
+            names = Names(self._ctx, container)
+            while changed := self._changes(container, names):
+                # Not under the lock: whoever writes may hold the store and wait for it.
+                for name in changed:
+                    (names.add if self._holds(container, name) else names.drop)(name)
+
+    def _changes(self, container: str, names: Names) -> set[str]:
+        """What changed since last asked; when nothing did, `names` are the container's."""
+        with self._lock:
+            changed = self._changed[container]
+            if changed:
+                self._changed[container] = set()
+            else:
+                del self._changed[container]
+                self._of[container] = names
+            return changed
+
+    def _holds(self, container: str, name: str) -> bool:
+        """Whether a blob, a snapshot or a staged block has the name."""
+        store = self._ctx.store
+        if next(store.scan(BLOBS, container, name), None) is not None:
+            return True
+        return next(store.scan(BLOCKS, container, name), None) is not None
+
     def add(self, container: str, name: str) -> None:
-        """Note a name, if the container was read already."""
-        if container in self._of:
-            self._of[container].add(name)
+        """Note a name."""
+        with self._lock:
+            if container in self._changed:
+                self._changed[container].add(name)
+            elif container in self._of:
+                self._of[container].add(name)
 
     def drop(self, container: str, name: str) -> None:
         """Forget a name, unless something is still under it."""
-        if container not in self._of:
-            return
-        store = self._ctx.store
-        if next(store.scan(BLOBS, container, name), None) is None and (
-            next(store.scan(BLOCKS, container, name), None) is None
-        ):
-            self._of[container].drop(name)
+        with self._lock:
+            if container in self._changed:
+                self._changed[container].add(name)
+            elif container in self._of and not self._holds(container, name):
+                self._of[container].drop(name)
 
     def forget(self, container: str) -> None:
         """The container is gone."""
-        self._of.pop(container, None)
+        with self._lock:
+            self._of.pop(container, None)

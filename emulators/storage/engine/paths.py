@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emulators.storage import errors
-from emulators.storage.engine import blobs, leases
+from emulators.storage.engine import blobs, leases, naming
 from emulators.storage.engine.blobs import Content, Guard
 from emulators.storage.engine.files import Written
 from emulators.storage.engine.vault import Vault
@@ -195,6 +195,8 @@ def rename(
     old = blobs.for_replacement(vault, container, path, guards[1])
     moved = [entry.blob] if entry.blob else []
     moved += list(_blobs_below(vault, *source)) if entry.is_folder else []
+    for blob in moved:
+        naming.check_blob(path + blob.name[len(source[1]) :])
     with vault.ctx.store.transaction():
         if old is not None:
             blobs.remove(vault, [old])

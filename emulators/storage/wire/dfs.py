@@ -18,7 +18,7 @@ from emulators.storage.wire import reading
 from emulators.storage.wire.ask import Ask, bad_header, bad_query, checked_md5
 from emulators.storage.wire.blobs import MAX_BLOCK, written_headers
 from emulators.storage.wire.bodies import receive
-from emulators.storage.wire.containers import version_headers
+from emulators.storage.wire.containers import names_of, version_headers
 from emulators.storage.wire.routes import Route
 
 TRACKED = "emulators/storage/README.md, Not emulated"
@@ -145,9 +145,11 @@ async def list_paths(ask: Ask) -> Reply:
     recursive = ask.values.get("recursive", "").lower()
     if recursive not in ("true", "false"):
         raise bad_query("recursive", recursive)
+    container = system(ask)
+    await names_of(ask, container)
     found, more = paths.page(
         ask.vault,
-        system(ask),
+        container,
         ask.values.get("directory", "").strip("/"),
         recursive=recursive == "true",
         start=listing.name_of(ask.values.get("continuation", "")),

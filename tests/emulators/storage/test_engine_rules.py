@@ -284,6 +284,26 @@ def test_the_index_follows_what_is_put_and_deleted(vault: Vault) -> None:
     assert [e.name for e in _listed(vault, container)] == ["a", "c"]
 
 
+def test_names_are_read_while_others_change_them(vault: Vault) -> None:
+    from threading import Thread
+
+    container = fill(vault, [f"n{n:04}" for n in range(300)])
+    reader = Thread(target=vault.index.read, args=(container.id,))
+    reader.start()
+    wanted = {f"n{n:04}" for n in range(300)}
+    for n in range(300):
+        if n % 2:
+            blobs.delete(vault, container, blobs.find(vault, container, f"n{n:04}"))
+            wanted.discard(f"n{n:04}")
+        else:
+            with vault.files.writer() as writer:
+                written = writer.done()
+            blobs.put(vault, container, f"m{n:04}", written, Content(), Guard())
+            wanted.add(f"m{n:04}")
+    reader.join()
+    assert [e.name for e in _listed(vault, container)] == sorted(wanted)
+
+
 def _listed(vault: Vault, container: Container) -> list[Blob]:
     page = listing.page(vault, container, listing.Query())
     return [entry for entry in page.entries if not isinstance(entry, str)]
