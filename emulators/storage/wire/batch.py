@@ -82,7 +82,8 @@ def _request(ask: Ask, part: Part) -> Request:
     inner = part.path
     first = part.path.lstrip("/").partition("/")[0]
     raw = (scope.get("raw_path") or b"").decode("latin-1").partition("?")[0]
-    if raw != scope["azure_path"] and explicit.ACCOUNT.match(first.lower()):
+    by_explicit_door = raw != scope["azure_path"]
+    if by_explicit_door and (first == ask.account.name or explicit.ACCOUNT.match(first.lower())):
         inner = part.path.lstrip("/")[len(first) :] or "/"
     scope |= {
         "method": part.method,

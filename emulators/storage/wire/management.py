@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from emulators.kernel.azure_http import iso
+from emulators.kernel.context import Context
 from emulators.kernel.errors import BadRequest, Conflict, NotFound, Unsupported
 from emulators.kernel.http import (
     Operation,
@@ -45,6 +46,12 @@ class AccountTaken(Conflict):
     """Somebody else has the name."""
 
     code = "StorageAccountAlreadyTaken"
+
+
+class GroupMissing(NotFound):
+    """The resource group is not there."""
+
+    code = "ResourceGroupNotFound"
 
 
 class UnknownKey(BadRequest):
@@ -158,6 +165,15 @@ def _decoded(request: Request, body: dict[str, Any], old: Account | None) -> Acc
     )
 
 
+async def _check_group(ctx: Context, subscription: str, group: str) -> None:
+    """Ask the resource manager whether the group exists; one that is not up says nothing."""
+    async with ctx.peers.client() as http:
+        url = f"https://management.azure.com/subscriptions/{subscription}/resourcegroups/{group}"
+        answer = await http.get(url, params={"api-version": "2021-04-01"})
+    if answer.status_code == 404 and b'"ResourceGroupNotFound"' in answer.content:
+        raise GroupMissing(f"Resource group '{group}' could not be found.")
+
+
 async def put(request: Request) -> Reply:
     ctx, at = context_of(request), request.path_params
     old = accounts.find(ctx, at["account"])
@@ -168,6 +184,7 @@ async def put(request: Request) -> Reply:
             f"{at['account']} is not a valid storage account name. Storage account name must be"
             " between 3 and 24 characters in length and use numbers and lower-case letters only."
         )
+    await _check_group(ctx, at["subscription"], at["group"])
     made = _decoded(request, await read_json(request), old)
     accounts.put(vault_of(ctx), made)
     return Reply(200, encode(request, made))

@@ -325,3 +325,77 @@ def test_service_properties_and_account(service: BlobServiceClient) -> None:
     found = service.get_service_properties()
     assert found["cors"][0].allowed_methods == "GET"
     assert found["static_website"].enabled
+
+
+def test_stored_access_policies(stand: Stand, container: ContainerClient) -> None:
+    from azure.storage.blob import AccessPolicy
+
+    container.upload_blob("a", b"1")
+    policy = AccessPolicy(
+        ContainerSasPermissions(read=True), datetime.now(UTC) + HOUR, datetime.now(UTC) - HOUR
+    )
+    container.set_container_access_policy({"readers": policy})
+    assert [p.id for p in container.get_container_access_policy()["signed_identifiers"]] == [
+        "readers"
+    ]
+    sas = generate_container_sas(
+        stand.account, container.container_name, stand.key, policy_id="readers"
+    )
+    with ContainerClient(
+        stand.url, container.container_name, credential=sas, retry_total=0
+    ) as client:
+        assert client.download_blob("a").readall() == b"1"
+        with pytest.raises(HttpResponseError) as wrong:
+            client.upload_blob("b", b"2")
+        assert code(wrong) == "AuthorizationPermissionMismatch"
+        container.set_container_access_policy({})
+        with pytest.raises(ClientAuthenticationError):
+            client.download_blob("a").readall()
+
+
+def test_copies_from_a_signed_url(
+    stand: Stand, service: BlobServiceClient, container: ContainerClient
+) -> None:
+    source = container.upload_blob("src", b"signed")
+    sas = generate_blob_sas(
+        stand.account,
+        container.container_name,
+        "src",
+        account_key=stand.key,
+        permission=BlobSasPermissions(read=True),
+        expiry=datetime.now(UTC) + HOUR,
+    )
+    made = container.get_blob_client("from-url")
+    made.upload_blob_from_url(f"{source.url}?{sas}")
+    assert made.download_blob().readall() == b"signed"
+    staged = container.get_blob_client("staged-url")
+    staged.stage_block_from_url("aa", f"{source.url}?{sas}", source_offset=1, source_length=3)
+    staged.commit_block_list([BlobBlock("aa")])
+    assert staged.download_blob().readall() == b"ign"
+    with (
+        BlobClient(stand.url, container.container_name, "src", retry_total=0) as anyone,
+        pytest.raises(ClientAuthenticationError),
+    ):
+        anyone.download_blob()
+    with pytest.raises(HttpResponseError) as refused:
+        made.start_copy_from_url("https://example.com/x")
+    assert code(refused) == "NotEmulated"
+    assert service.account_name
+
+
+def test_batches_by_key_and_by_signature(stand: Stand, container: ContainerClient) -> None:
+    for name in ("a", "b c", "ü/d", "kept"):
+        container.upload_blob(name, b"1")
+    done = list(container.delete_blobs("a", "b c", "missing", raise_on_any_failure=False))
+    assert [answer.status_code for answer in done] == [202, 202, 404]
+    sas = generate_container_sas(
+        stand.account,
+        container.container_name,
+        stand.key,
+        permission=ContainerSasPermissions(delete=True, list=True),
+        expiry=datetime.now(UTC) + HOUR,
+    )
+    with ContainerClient(stand.url, container.container_name, credential=sas) as client:
+        assert [answer.status_code for answer in client.delete_blobs("ü/d")] == [202]
+    container.set_standard_blob_tier_blobs("Cool", "kept")
+    assert [(b.name, b.blob_tier) for b in container.list_blobs()] == [("kept", "Cool")]

@@ -303,3 +303,23 @@ def test_what_is_not_emulated_says_so(bench: Bench) -> None:
         answer = bench.send("PUT", "/con/no", headers=headers)
         assert (answer.status_code, answer.headers["x-ms-error-code"]) == (501, "NotEmulated")
     assert bench.send("HEAD", "/con/no").status_code == 404
+
+
+def test_public_data_passes_through(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from emulators.kernel.http import Reply
+
+    async def chunks() -> Any:
+        yield b"from "
+        yield b"elsewhere"
+
+    async def read_through(request: Any) -> Reply:
+        return Reply(200, chunks(), {"content-length": "14", "etag": '"x"'})
+
+    monkeypatch.setattr("emulators.storage.wire.app.read_through", read_through)
+
+    async def scenario() -> httpx.Response:
+        async with client_of(bench.app) as http:
+            return await http.get("https://elsewhere123.blob.core.windows.net/c/b")
+
+    answer = asyncio.run(scenario())
+    assert (answer.content, answer.headers["etag"]) == (b"from elsewhere", '"x"')

@@ -131,3 +131,23 @@ def test_a_token_for_storage_does_not_manage(bench: Bench) -> None:
         return await http.get(f"https://management.azure.com{group(bench)}", params=VERSION)
 
     assert bench.run(scenario).status_code == 401
+
+
+def test_a_group_that_is_not_there(tmp_path: Path) -> None:
+    """With the resource manager beside it, as the host runs them."""
+    from emulators.kernel import registry
+    from tests.support import make_app, make_context
+
+    ctx = make_context(tmp_path)
+    app = make_app(ctx, [registry.load("arm"), registry.load("storage-management")])
+    token = ctx.tokens.issue("https://management.azure.com")
+    sub = ctx.secrets.subscription_id
+
+    async def scenario() -> httpx.Response:
+        async with client_of(app, token=token) as http:
+            group = f"https://management.azure.com/subscriptions/{sub}/resourceGroups/none"
+            url = f"{group}/providers/Microsoft.Storage/storageAccounts/mine123"
+            return await http.put(url, json={"location": "eastus"}, params=VERSION)
+
+    answer = asyncio.run(scenario())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "ResourceGroupNotFound")
