@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from importlib import import_module
@@ -81,7 +80,7 @@ def up(
     if detach:
         verbs.start_detached(settings, [a for a in sys.argv[1:] if a != "--detach"])
     else:
-        asyncio.run(verbs.serve_here(settings, services or []))
+        verbs.serve_here(settings, services or [])
 
 
 @app.command()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
 import sys
+import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,8 @@ from emulators.kernel.settings import Settings, client_environment_of_process
 
 if TYPE_CHECKING:
     from emulators.kernel.control import Host
+
+MOMENT_S = 1.5
 
 
 def ports(text: str) -> dict[str, int]:
@@ -41,31 +46,85 @@ def milliseconds(text: str) -> int:
     return round(float(found.group(1)) * (1000 if found.group(2) == "s" else 1))
 
 
-async def serve_here(settings: Settings, names: Sequence[str]) -> None:
+def serve_here(settings: Settings, names: Sequence[str]) -> None:
     """Serve until a signal; exit code 1 with one clear line when that cannot be."""
-    from emulators.kernel.host import AlreadyRunning, serve, until_signalled
+    from emulators.kernel.folder import AlreadyRunning, log_file, open_folder
+    from emulators.kernel.hostlog import kept
+
+    try:
+        log = log_file(open_folder(settings.state))
+        with kept(log):
+            _serve(settings, names, log)
+    except (AlreadyRunning, OSError, LookupError, ValueError) as why:
+        typer.secho(str(why), err=True, fg="red")
+        raise typer.Exit(1) from None
+
+
+def _serve(settings: Settings, names: Sequence[str], log: Path) -> None:
+    from emulators.kernel.folder import AlreadyRunning
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_until_signalled(settings, names))
+    except (AlreadyRunning, OSError, LookupError, ValueError):
+        raise
+    except Exception as bug:
+        with log.open("a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+        typer.secho(
+            f"Rehearsal failed: {type(bug).__name__}: {bug}\nLog: {log}", err=True, fg="red"
+        )
+        raise typer.Exit(1) from None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where it can be had."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return None
+    return uvloop.new_event_loop
+
+
+async def _until_signalled(settings: Settings, names: Sequence[str]) -> None:
+    from emulators.kernel.host import serve, until_signalled
 
     started = time.monotonic()
-    try:
-        async with until_signalled() as stop, serve(settings, names) as running:
+    async with until_signalled() as stop:
+        async with serve(settings, names) as running:
             seconds = time.monotonic() - started
             _say_ready(settings, running.ports.proxy, running.ports.explicit, seconds)
             await stop.wait()
             typer.echo("Stopping.")
-    except (AlreadyRunning, OSError, LookupError, ValueError) as why:
-        typer.secho(str(why), err=True, fg="red")
-        raise typer.Exit(1) from None
+        typer.echo("Stopped.")
 
 
 def start_detached(settings: Settings, arguments: Sequence[str]) -> None:
     """Start in the background and say what to do next."""
     started = time.monotonic()
     try:
-        host = control.detach(settings.state, arguments)
-    except RuntimeError as why:
+        with busy("Starting"):
+            host = control.detach(settings.state, arguments)
+    except (RuntimeError, OSError, ValueError) as why:
         typer.secho(str(why), err=True, fg="red")
         raise typer.Exit(1) from None
     _say_ready(settings, host.proxy, host.explicit, time.monotonic() - started)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Say on standard error what is under way, when it takes more than a moment."""
+
+    def say() -> None:
+        typer.echo(f"{what}…", err=True)
+
+    timer = threading.Timer(MOMENT_S, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _say_ready(settings: Settings, proxy: int, explicit: int, seconds: float) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from emulators.kernel.blobs import Blobs
 from emulators.kernel.clock import Clock, RealClock
 from emulators.kernel.faults import Faults
+from emulators.kernel.folder import UnusableState, open_folder
 from emulators.kernel.ids import Ids
 from emulators.kernel.ledger import Ledger
 from emulators.kernel.links import Links
@@ -37,15 +39,24 @@ class Context:
 
 
 def open_context(settings: Settings) -> Context:
-    """Open (or begin) the state folder that `settings` names."""
+    """Open (or begin) the state folder that `settings` names.
+
+    Raises:
+        UnusableState: it is damaged, of a newer version, or cannot be written.
+    """
     from emulators.kernel.store_sqlite import SqliteStore
 
-    state = settings.state.expanduser().resolve()
-    for folder in (state, state / "run"):
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    store = SqliteStore(state / "rehearsal.db", durable=settings.durable)
-    return assemble(settings, state, store, RealClock(settings.time_scale))
+    state = open_folder(settings.state)
+    try:
+        store = SqliteStore(state / "rehearsal.db", durable=settings.durable)
+        return assemble(settings, state, store, RealClock(settings.time_scale))
+    except (OSError, ValueError, sqlite3.Error) as why:
+        if isinstance(why, UnusableState):
+            raise
+        raise UnusableState(
+            f"The state folder {state} cannot be used: {why}. `rehearse snapshot load FILE` puts"
+            " another state in its place, `rehearse reset` begins anew."
+        ) from why
 
 
 def assemble(settings: Settings, state: Path, store: Store, clock: Clock) -> Context:

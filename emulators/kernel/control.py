@@ -8,18 +8,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulators.kernel.admin import AUDIENCE, PREFIX
 from emulators.kernel.clock import RealClock
-from emulators.kernel.host import run_file
+from emulators.kernel.folder import AlreadyRunning, holder, open_folder, run_file
 from emulators.kernel.ids import Ids
 from emulators.kernel.peers import SYSTEM_OBJECT
 from emulators.kernel.secrets import Secrets
 from emulators.kernel.tokens import Tokens
+
+if TYPE_CHECKING:
+    import httpx
+
+ANSWER_WITHIN_S = 120.0
 
 
 class NotRunning(RuntimeError):
@@ -39,26 +45,44 @@ class Host:
         """Send an order under `/_emulator/` and return its answer.
 
         Raises:
+            NotRunning: it does not answer.
             RuntimeError: the host refused; the message is its own.
         """
+        with self.asking() as client:
+            return asked(client, method, what, body, query)
+
+    @contextmanager
+    def asking(self) -> Iterator[httpx.Client]:
+        """A client for many orders on one connection."""
         import httpx
 
         tokens = Tokens(Secrets.open(self.state, read_only=True), RealClock(), Ids())
-        token = tokens.issue(AUDIENCE, object_id=SYSTEM_OBJECT)
-        answer = httpx.request(
-            method,
-            f"https://localhost:{self.explicit}{PREFIX}{what}",
-            json=body,
-            params=query,
-            headers={"authorization": f"Bearer {token}"},
+        with httpx.Client(
+            base_url=f"https://localhost:{self.explicit}{PREFIX}",
+            headers={"authorization": f"Bearer {tokens.issue(AUDIENCE, object_id=SYSTEM_OBJECT)}"},
             verify=_context(self.state / "tls" / "ca.pem"),
             trust_env=False,
-            timeout=120,
-        )
-        value: dict[str, Any] = answer.json()
-        if answer.is_error:
-            raise RuntimeError(value.get("error", {}).get("message", answer.text))
-        return value
+            timeout=ANSWER_WITHIN_S,
+        ) as client:
+            yield client
+
+
+def asked(
+    client: httpx.Client, method: str, what: str, body: object, query: dict[str, str]
+) -> dict[str, Any]:
+    """Send one order by a client that `asking` gave."""
+    import httpx
+
+    try:
+        answer = client.request(method, what, json=body, params=query)
+    except httpx.TransportError as failed:
+        raise NotRunning(
+            f"Rehearsal does not answer ({failed}). `rehearse status` says whether it is up."
+        ) from None
+    value: dict[str, Any] = answer.json()
+    if answer.is_error:
+        raise RuntimeError(value.get("error", {}).get("message", answer.text))
+    return value
 
 
 def _context(ca: Path) -> Any:
@@ -74,29 +98,39 @@ def find(state: Path) -> Host:
         NotRunning: there is none; the message says what to do.
     """
     state = state.expanduser().resolve()
-    try:
-        said = json.loads(run_file(state).read_text())
-        os.kill(said["pid"], 0)
-    except (OSError, ValueError, KeyError):
+    pid = holder(state)
+    if pid is None:
         raise NotRunning(
             f"No Rehearsal serves the state folder {state}. Start it with `rehearse up --detach`"
             " (or name another folder with --state)."
+        )
+    try:
+        said = json.loads(run_file(state).read_text())
+        return Host(state, said["pid"], said["proxy"], said["explicit"])
+    except (OSError, ValueError, KeyError):
+        raise NotRunning(
+            f"Rehearsal is starting or stopping in {state} (process {pid}): ask again in a moment."
         ) from None
-    return Host(state, said["pid"], said["proxy"], said["explicit"])
 
 
 def detach(state: Path, arguments: Sequence[str], wait_s: float = 60.0) -> Host:
     """Start a host in the background and wait until it is ready.
 
     Raises:
-        RuntimeError: it ended, or was not ready in time; the message ends with its log.
+        AlreadyRunning: the folder is served.
+        UnusableState: the folder cannot be written.
+        RuntimeError: it ended, or was not ready in time; the message is what it said.
     """
-    state = state.expanduser().resolve()
-    (state / "run").mkdir(parents=True, exist_ok=True)
-    log = state / "run" / "host.log"
-    run_file(state).unlink(missing_ok=True)
-    with log.open("ab") as output:
-        start = output.tell()
+    state = open_folder(state)
+    pid = holder(state)
+    if pid is not None:
+        raise AlreadyRunning(
+            f"{state} is served already, by process {pid}: `rehearse status` shows it, `rehearse"
+            " down` stops it, `--state DIR` starts another beside it."
+        )
+    said = state / "run" / "start.log"
+    said.unlink(missing_ok=True)
+    with os.fdopen(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "emulators", *arguments],
             stdin=subprocess.DEVNULL,
@@ -105,34 +139,46 @@ def detach(state: Path, arguments: Sequence[str], wait_s: float = 60.0) -> Host:
             start_new_session=True,
         )
     deadline = time.monotonic() + wait_s
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        if run_file(state).exists():
-            return find(state)
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(NotRunning, OSError):
+            if run_file(state).exists() and (host := find(state)).pid == process.pid:
+                return host
         time.sleep(0.02)
-    else:
+    why = said.read_bytes().decode(errors="replace").strip()[-2000:]
+    if process.poll() is None:
         process.terminate()
-    raise RuntimeError(
-        "Rehearsal did not come up. Its log ends with:\n"
-        + log.read_bytes()[start:].decode(errors="replace")[-2000:]
-    )
+        raise RuntimeError(f"Rehearsal was not ready within {wait_s:.0f} s. {why}")
+    raise RuntimeError(why or f"Rehearsal ended at once, with code {process.returncode}.")
 
 
-def stop(host: Host, wait_s: float = 20.0) -> bool:
+def stop(host: Host, wait_s: float = 30.0) -> bool:
     """End a host and all below it; True when it ended by itself, False when it was killed."""
-    os.kill(host.pid, signal.SIGTERM)
-    deadline = time.monotonic() + wait_s
-    while time.monotonic() < deadline:
-        try:
-            os.kill(host.pid, 0)
-        except ProcessLookupError:
-            return True
-        if _is_zombie(host.pid):
-            return True
-        time.sleep(0.05)
-    os.kill(host.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(host.pid, signal.SIGTERM)
+    if _gone(host, wait_s):
+        return True
+    with suppress(ProcessLookupError):
+        os.kill(host.pid, signal.SIGKILL)
+    _gone(host, 5.0)
     return False
+
+
+def _gone(host: Host, wait_s: float) -> bool:
+    """Whether the host let go of its folder and ended within `wait_s` seconds."""
+    deadline = time.monotonic() + wait_s
+    while holder(host.state) is not None or not _ended(host.pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _ended(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return _is_zombie(pid)
 
 
 def _is_zombie(pid: int) -> bool:

@@ -43,15 +43,7 @@ class Ledger:
         self._clock = clock
         self._lock = RLock()
         self._waiting: list[tuple[str, str, bytes]] = []
-        self._db = sqlite3.connect(
-            path or ":memory:", isolation_level=None, check_same_thread=False
-        )
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS entries (number INTEGER PRIMARY KEY, at TEXT, kind TEXT,"
-            " fields BLOB)"
-        )
+        self._db = _opened(path)
         rows = self._db.execute("SELECT fields FROM entries WHERE kind='refusal'")
         self.refusals: Counter[str] = Counter(orjson.loads(row[0]).get("what", "") for row in rows)
 
@@ -81,6 +73,12 @@ class Ledger:
             self._db.execute("COMMIT")
             self._waiting.clear()
 
+    def newest(self) -> int:
+        """Number of the newest entry; 0 when there is none."""
+        self.flush()
+        with self._lock:
+            return int(self._db.execute("SELECT max(number) FROM entries").fetchone()[0] or 0)
+
     def entries(
         self, *, after: int = 0, kind: str | None = None, limit: int = 1000
     ) -> Iterator[Entry]:
@@ -107,6 +105,32 @@ class Ledger:
             self._waiting.clear()
             self.refusals.clear()
             self._db.execute("DELETE FROM entries")
+
+
+def _opened(path: Path | None) -> sqlite3.Connection:
+    """The file, made if missing. A damaged one is put aside: it is a log, no state hangs on it."""
+    if path is not None:
+        path.touch(mode=0o600)
+    db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=OFF")
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS entries (number INTEGER PRIMARY KEY, at TEXT, kind TEXT,"
+            " fields BLOB)"
+        )
+        db.execute("SELECT max(number) FROM entries")
+    except sqlite3.OperationalError:
+        db.close()
+        raise
+    except sqlite3.DatabaseError:
+        db.close()
+        assert path is not None
+        for tail in ("-wal", "-shm"):
+            path.with_name(path.name + tail).unlink(missing_ok=True)
+        path.replace(path.with_name(f"{path.name}.damaged"))
+        return _opened(path)
+    return db
 
 
 def _document(fields: dict[str, Any]) -> bytes:

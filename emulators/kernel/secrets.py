@@ -31,7 +31,7 @@ class Secrets:
         if state is None:
             return cls(None)
         path = state / "secrets.json"
-        values = json.loads(path.read_text()) if path.exists() else {}
+        values = _read(path) if path.exists() else {}
         opened = cls(path, values, read_only)
         if not read_only:
             opened._begin()
@@ -117,3 +117,18 @@ class Secrets:
         with self._lock:
             self.values = {k: v for k, v in self.values.items() if not k.startswith(prefix)}
             self._save()
+
+
+def _read(path: Path) -> dict[str, str]:
+    """The secrets in a file.
+
+    Raises:
+        ValueError: it is damaged; the message tells nothing of what is in it.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError:
+        values = None
+    if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
+        raise ValueError(f"{path.name} is damaged")
+    return values

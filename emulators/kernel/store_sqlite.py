@@ -44,12 +44,22 @@ class SqliteStore:
         self._depth = 0
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         path.chmod(0o600)
+        try:
+            self._prepare(path, durable)
+        except sqlite3.DatabaseError as why:
+            self._db.close()
+            raise type(why)(f"{path.name}: {why}") from None
+
+    def _prepare(self, path: Path, durable: bool) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         self._db.execute("PRAGMA busy_timeout=5000")
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found > FORMAT:
-            raise ValueError(f"{path} was written by a newer version (format {found})")
+            raise ValueError(
+                f"{path.name} was written by a newer version of Rehearsal (format {found}, this one"
+                f" knows {FORMAT})"
+            )
         self._db.execute(SCHEMA)
         self._db.execute(f"PRAGMA user_version={FORMAT}")
 
