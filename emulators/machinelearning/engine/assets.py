@@ -65,8 +65,9 @@ KINDS = {
     )
 }
 
-# Parts of a component's specification that say what it is called, not what it does.
-_SPEC_WORDS = ("display_name", "description", "tags", "is_archived")
+# Parts of a component's specification that say what it is called and who wrote it, not what it
+# does. The client gives the same anonymous component another name in another order of calls.
+_SPEC_WORDS = ("name", "version", "display_name", "description", "tags", "is_archived", "_source")
 _CHANGEABLE = ("description", "tags", "properties", "isArchived", "stage", "autoRebuild")
 
 

@@ -29,9 +29,16 @@ def artifacts_uri(run: str, path: str = "") -> DatastoreUri:
     return DatastoreUri(ARTIFACT_STORE, f"ExperimentRun/dcid.{run}/{path}")
 
 
-def default_output_uri(ctx: Context, ws: Workspace, job: str, output: str) -> DatastoreUri:
-    """Where a job's output goes when nobody says otherwise: `azureml/{job}/{output}/`."""
-    return DatastoreUri(datastores.default(ctx, ws).name, f"azureml/{job}/{output}/")
+def default_output_uri(
+    ctx: Context, ws: Workspace, job: str, output: str, datastore: str | None = None
+) -> DatastoreUri:
+    """Where a job's output goes when nobody says otherwise: `azureml/{job}/{output}/`.
+
+    Args:
+        datastore: the one that a pipeline's settings name; None is the workspace's default.
+    """
+    store = datastore or datastores.default(ctx, ws).name
+    return DatastoreUri(store, f"azureml/{job}/{output}/")
 
 
 def located(ctx: Context, ws: Workspace, uri: str | Uri) -> DatastoreUri | BlobUri | HttpsUri:

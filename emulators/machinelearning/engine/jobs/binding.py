@@ -11,12 +11,11 @@ from emulators.machinelearning.engine.jobs.specs import (
     LITERALS,
     Input,
     Output,
+    declared_default,
     read_input,
     read_output,
-    snaked,
-    snaked_keys_kept,
-    text_of,
 )
+from emulators.machinelearning.engine.jobs.spelling import snaked, snaked_keys_kept
 from emulators.machinelearning.errors import InvalidJob
 from emulators.machinelearning.store.jobs import Job
 
@@ -27,7 +26,8 @@ class Bound:
 
     inputs: Mapping[str, Input | None]  # of the pipeline
     outputs: Mapping[str, Output]  # of the pipeline
-    ended: Mapping[str, Job]  # steps by name
+    over: Mapping[str, Job]  # steps that completed, by name
+    datastore: str | None = None  # where outputs go that name no place
 
 
 def bind_inputs(
@@ -55,8 +55,7 @@ def bind_inputs(
     for name, about in declared.items():
         words = snaked(about) if isinstance(about, Mapping) else {"type": str(about)}
         value = _value(name, given.get(name), str(words.get("type", "")).lower(), bound)
-        if value is None and words.get("default") is not None:
-            value = Input("literal", text_of(words["default"]))
+        value = value or declared_default(about)
         if value is not None:
             values[name] = replace(value, mode=value.mode or str(words.get("mode") or "").lower())
         elif str(words.get("optional", "")).lower() == "true":
@@ -91,7 +90,7 @@ def _follow(to: Binding, declared: str, bound: Bound) -> Input | None:
         if to.direction != "inputs" or to.name not in bound.inputs:
             raise InvalidJob(f"The pipeline has no input '{to.name}'.")
         return bound.inputs[to.name]
-    made = bound.ended[to.step].outputs.get(to.name)
+    made = bound.over[to.step].outputs.get(to.name)
     if made is None:
         raise InvalidJob(f"Step '{to.step}' made no output '{to.name}'.")
     kind = declared if declared and declared not in LITERALS else str(made["type"])
@@ -119,5 +118,5 @@ def bind_outputs(
             output = bound.outputs[to.name]
         else:
             raise InvalidJob(f"The pipeline has no output '{to.name}'.")
-        made[name] = replace(output, kind=kind)
+        made[name] = replace(output, kind=kind, datastore=bound.datastore)
     return made

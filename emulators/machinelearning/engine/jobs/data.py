@@ -161,7 +161,7 @@ async def place_outputs(
     placed = {}
     for name, output in spec.outputs.items():
         folders.check_name(name)
-        default = str(places.default_output_uri(ctx, ws, job.name, name))
+        default = str(places.default_output_uri(ctx, ws, job.name, name, output.datastore))
         uri = fill(output.uri, _output_words(job, name, default).get) if output.uri else default
         is_file = output.kind in FILE_TYPES
         where = await places.resolve(ctx, ws, uri.rstrip("/") if is_file else uri)

@@ -22,7 +22,9 @@ from emulators.machinelearning.engine.jobs import (
 )
 from emulators.machinelearning.engine.jobs.data import Fetcher
 from emulators.machinelearning.engine.jobs.machine import Machine, Verdict, Work
-from emulators.machinelearning.engine.jobs.specs import README, read_command, read_sweep, snaked
+from emulators.machinelearning.engine.jobs.refusals import README
+from emulators.machinelearning.engine.jobs.specs import read_command, read_sweep
+from emulators.machinelearning.engine.jobs.spelling import snaked
 from emulators.machinelearning.engine.runtime.runtimes import Runtimes
 from emulators.machinelearning.errors import InvalidJob, JobExists, Stopping
 from emulators.machinelearning.store.jobs import CANCEL_REQUESTED, CANCELED, FAILED, JOBS, Job

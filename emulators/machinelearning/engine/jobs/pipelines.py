@@ -14,9 +14,8 @@ from emulators.machinelearning.engine.jobs.binding import Bound, bind_inputs, bi
 from emulators.machinelearning.engine.jobs.machine import Verdict, Work, failed
 from emulators.machinelearning.engine.jobs.placeholders import binding
 from emulators.machinelearning.engine.jobs.plans import Plan, Step
-from emulators.machinelearning.engine.jobs.specs import (
-    CommandSpec,
-    read_sweep,
+from emulators.machinelearning.engine.jobs.specs import CommandSpec, read_sweep
+from emulators.machinelearning.engine.jobs.spelling import (
     seconds,
     snaked,
     snaked_keys_kept,
@@ -89,9 +88,11 @@ def _start_ready(work: Work, wanted: Plan, progress: _Progress) -> None:
     for name, step in list(progress.waiting.items()):
         if wanted.waits[name] <= done:
             del progress.waiting[name]
-            bound = Bound(wanted.inputs, wanted.outputs, progress.over)
+            bound = Bound(wanted.inputs, wanted.outputs, progress.over, wanted.datastore)
             child = _child(work.ctx, work.ws, work.job, step)
-            begun = work.machine.begin(work.ws, child, partial(_run_step, step=step, bound=bound))
+            begun = work.machine.begin(
+                work.ws, child, partial(_run_step, wanted=wanted, step=step, bound=bound)
+            )
             progress.running[name] = begun
             progress.begun.append(begun)
             _say(work, f"Step {name} started as {child.name}")
@@ -128,7 +129,7 @@ def _plain_id(reference: Any) -> str | None:
     return reference.removeprefix("azureml:") if isinstance(reference, str) else None
 
 
-async def _run_step(work: Work, *, step: Step, bound: Bound) -> Verdict:
+async def _run_step(work: Work, *, wanted: Plan, step: Step, bound: Bound) -> Verdict:
     if step.nested is not None:
         inputs, _ = bind_inputs(step.name, step.component, step.node, bound)
         outputs = bind_outputs(step.component, step.node, bound)
@@ -136,6 +137,9 @@ async def _run_step(work: Work, *, step: Step, bound: Bound) -> Verdict:
             step.nested,
             inputs={**step.nested.inputs, **inputs},
             outputs={**step.nested.outputs, **outputs},
+            datastore=bound.datastore,
+            continue_on_failure=wanted.continue_on_failure,
+            force_rerun=wanted.force_rerun,
         )
         return await run(work, inner)
     command = _command(step, bound)

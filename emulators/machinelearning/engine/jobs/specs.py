@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from emulators.kernel.errors import Unsupported
+from emulators.machinelearning.engine.jobs.refusals import README, refuse_node, refuse_sampling
 from emulators.machinelearning.engine.jobs.sampling import Distribution, parse_space
+from emulators.machinelearning.engine.jobs.spelling import seconds as seconds  # noqa: PLC0414  (endpoints)
+from emulators.machinelearning.engine.jobs.spelling import snaked, snaked_keys_kept, text_of
 from emulators.machinelearning.engine.jobs.termination import Policy, parse_policy
 from emulators.machinelearning.errors import InvalidJob
 
-README = "emulators/machinelearning/README.md, jobs"
 LITERALS = {"literal", "string", "integer", "number", "boolean"}
 INPUT_MODES = {"readonlymount", "ro_mount", "download", "direct", ""}
 OUTPUT_MODES = {"readwritemount", "rw_mount", "upload", "direct", ""}
@@ -43,6 +44,7 @@ class Output:
     mode: str = ""
     asset_name: str | None = None
     asset_version: str | None = None
+    datastore: str | None = None  # where it goes without a `uri`; None is the workspace's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,42 +77,6 @@ class SweepSpec:
     max_concurrent: int
     timeout_s: float | None
     policy: Policy | None
-
-
-def snake(name: str) -> str:
-    """`maxTotalTrials` as `max_total_trials`; snake case stays."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
-
-
-def snaked(given: Any) -> dict[str, Any]:
-    """A mapping's own keys in snake case; null values dropped."""
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise InvalidJob(f"An object is expected, not {given!r}.")
-    return {snake(str(k)): v for k, v in given.items() if v is not None}
-
-
-_DURATION = re.compile(
-    r"P(?:(\d+(?:\.\d+)?)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?\Z"
-)
-
-
-def seconds(value: Any) -> float | None:
-    """A time-out in seconds: a number, or ISO 8601 such as `PT20M`; None and "" are no bound.
-
-    Raises:
-        InvalidJob: neither.
-    """
-    if value in (None, ""):
-        return None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    found = _DURATION.match(str(value))
-    if not found or not any(found.groups()):
-        raise InvalidJob(f"'{value}' is no duration; write PT20M, or a number of seconds.")
-    days, hours, minutes, rest = (float(g or 0) for g in found.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + rest
 
 
 def read_input(name: str, given: Any) -> Input | None:
@@ -157,13 +123,15 @@ def read_output(name: str, given: Any) -> Output:
     )
 
 
+def declared_default(about: Any) -> Input | None:
+    """The value an input of a component has when nobody gives one."""
+    words = snaked(about) if isinstance(about, Mapping) else {}
+    default = words.get("default")
+    return None if default is None else Input("literal", text_of(default))
+
+
 def _mode(values: Mapping[str, Any]) -> str:
     return str(values.get("mode") or "").lower()
-
-
-def text_of(value: Any) -> str:
-    """A literal as the runtime puts it into a command: Python's words for booleans."""
-    return value if isinstance(value, str) else str(value)
 
 
 def read_command(properties: Mapping[str, Any]) -> CommandSpec:
@@ -173,7 +141,7 @@ def read_command(properties: Mapping[str, Any]) -> CommandSpec:
         InvalidJob, Unsupported: see the message.
     """
     values = snaked(properties)
-    refuse_distribution(values)
+    refuse_node(values)
     command = values.get("command")
     if not isinstance(command, str) or not command.strip():
         raise InvalidJob("A command job needs a command.")
@@ -194,34 +162,6 @@ def read_command(properties: Mapping[str, Any]) -> CommandSpec:
     )
 
 
-def snaked_keys_kept(given: Any) -> dict[str, Any]:
-    """A mapping whose keys are the user's own names.
-
-    Raises:
-        InvalidJob: not a mapping.
-    """
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise InvalidJob(f"An object is expected, not {given!r}.")
-    return {str(k): v for k, v in given.items()}
-
-
-def refuse_distribution(values: Mapping[str, Any]) -> None:
-    """Refuse what asks for more than one process or machine.
-
-    Raises:
-        Unsupported: it does.
-    """
-    distribution = snaked(values.get("distribution"))
-    if distribution:
-        kind = distribution.get("distribution_type") or distribution.get("type")
-        raise Unsupported(f"distributed jobs (distribution {kind})", tracked=README)
-    count = snaked(values.get("resources")).get("instance_count")
-    if isinstance(count, int) and count > 1:
-        raise Unsupported(f"jobs on several instances (instance_count {count})", tracked=README)
-
-
 def read_sweep(properties: Mapping[str, Any], trial: CommandSpec) -> SweepSpec:
     """A sweep's own part, in either spelling, around the command of its trials.
 
@@ -233,6 +173,7 @@ def read_sweep(properties: Mapping[str, Any], trial: CommandSpec) -> SweepSpec:
     words: dict[str, Any] = (
         snaked(sampling) if isinstance(sampling, Mapping) else {"type": str(sampling)}
     )
+    refuse_sampling(words)
     objective, limits = snaked(values.get("objective")), snaked(values.get("limits"))
     goal, metric = str(objective.get("goal", "")).lower(), objective.get("primary_metric")
     if goal not in ("maximize", "minimize") or not isinstance(metric, str):
