@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import suppress
 from functools import cache
@@ -24,6 +25,7 @@ from emulators.storage.wire.bodies import Download
 from emulators.storage.wire.dfs import query_of as dfs_query
 from emulators.storage.wire.routes import Route, query_of
 
+VERSION = re.compile(r"20\d\d-\d\d-\d\d")
 SERVER = "Windows-Azure-Blob/1.0 Rehearsal"
 
 
@@ -99,12 +101,15 @@ async def served(
         ServiceError: any of the service's.
     """
     ask = ask_of(vault, request)
+    if not VERSION.fullmatch(ask.version):
+        raise asking.bad_header("x-ms-version", ask.version)
     route = find(ask)
     if (only and route.name not in only) or (within and ask.container != within):
         raise errors.InvalidInput
     call = call_of(request)
     call.operation = ask.operation = route.name
-    ask.caller = access.authenticate(ask.ctx, ask.signable(), ask.account, ask.container, ask.blob)
+    about = ask.blob or (ask.values.get("directory", "") if ask.kind == "dfs" else "")
+    ask.caller = access.authenticate(ask.ctx, ask.signable(), ask.account, ask.container, about)
     access.authorize(ask.ctx, ask.caller, route.need, ask.account, ask.container, ask.asked_version)
     if ask.blob:
         naming.check_blob(ask.blob)

@@ -57,8 +57,10 @@ def adlfs(container: str) -> None:
         assert opened.read(10) == data[1000:1010]
     fs.cp(f"{root}/sub/b.txt", f"{root}/c.txt")
     assert fs.cat(f"{root}/c.txt") == b"hello"
-    with fs.open(f"{root}/log", "wb") as log:
-        log.write(b"one")
+    for line in (b"one", b"two"):
+        with fs.open(f"{root}/log", "ab") as log:
+            log.write(line)
+    assert fs.cat(f"{root}/log") == b"onetwo"
     fs.mv(f"{root}/c.txt", f"{root}/d.txt")
     assert fs.exists(f"{root}/d.txt")
     assert not fs.exists(f"{root}/c.txt")

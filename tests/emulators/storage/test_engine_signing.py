@@ -252,3 +252,24 @@ def test_an_account_may_forbid_its_keys(ctx: Context, account: Account) -> None:
     assert refused.value.code == "KeyBasedAuthenticationNotPermitted"
     delegated = make_sas(ctx, account, "delegated blob", "one")
     assert check(ctx, strict, with_sas(account, "one", delegated)).how == "sas"
+
+
+def test_a_signature_for_a_folder(ctx: Context, account: Account) -> None:
+    from azure.storage.filedatalake import generate_directory_sas
+
+    token = str(
+        generate_directory_sas(
+            account.name,
+            "con",
+            "top/inner",
+            key_of(ctx, account),
+            permission="rl",
+            expiry=ctx.clock.now() + HOUR,
+        )
+    )
+    for inside in ("top/inner/a", "top/inner/deep/b", "top/inner"):
+        caller = check(ctx, account, with_sas(account, inside, token))
+        assert caller.may("l")
+    for outside in ("top/innermost/a", "top/a", "a", ""):
+        with pytest.raises(ServiceError):
+            check(ctx, account, with_sas(account, outside, token))
