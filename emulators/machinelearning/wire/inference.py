@@ -16,9 +16,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from emulators.kernel.context import Context
 from emulators.kernel.errors import NotFound, ServiceError, TooLarge
-from emulators.kernel.frames import Frame
+from emulators.kernel.frames import BadFrame, Frame
 from emulators.kernel.http import Call
-from emulators.kernel.workers import PoolStopped
+from emulators.kernel.workers import PoolStopped, WorkerFailed
 from emulators.machinelearning.engine.endpoints import records
 from emulators.machinelearning.engine.endpoints.hosting import Hosting, Live, Route, hosting_of
 
@@ -168,6 +168,10 @@ class Gateway:
             except PoolStopped:
                 await asyncio.sleep(0)
                 continue
+            except WorkerFailed:
+                return _instead(CRASHED)
+            except BadFrame:
+                raise TooLarge("The request is too large.") from None
             took_ms = (time.perf_counter() - started) * 1000
             return _instead(found) if isinstance(found, _Reason) else _passed(found, took_ms)
 
@@ -204,6 +208,8 @@ async def _call(live: Live, asked: Asked) -> Frame | _Reason:
 
     Raises:
         PoolStopped: this generation takes no more work.
+        WorkerFailed: none of its processes starts any more.
+        BadFrame: the request is too large.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Frame | _Reason] = loop.create_future()

@@ -258,7 +258,7 @@ def test_what_ends_in_order_leaves_nothing(
     client.online_endpoints.begin_delete("stops").result()
     removed = host.state / "endpoints/.removed"
     deadline = time.monotonic() + 10
-    while (workers(host.state) or list(removed.iterdir())) and time.monotonic() < deadline:
+    while (workers(host.state) or any(removed.iterdir())) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not workers(host.state)
     assert not [p for p in (host.state / "endpoints").rglob("*") if p.is_file()]

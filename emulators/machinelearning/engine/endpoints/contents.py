@@ -14,10 +14,8 @@ from typing import Any
 
 import emulators
 from emulators.kernel.context import Context
-from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine.endpoints import recipes
 from emulators.machinelearning.engine.endpoints.recipes import CODE, MODELS, Recipe
-from emulators.machinelearning.engine.endpoints.records import README
 from emulators.machinelearning.engine.jobs.specs import seconds
 from emulators.machinelearning.engine.runtime.definition import Prepared
 from emulators.machinelearning.engine.runtime.runtimes import Runtimes
@@ -94,17 +92,30 @@ async def _without_code(
     """Serve an MLflow model as the script that Azure generates would, by ONNX where equal."""
     assert recipe.model is not None
     served = recipes.folder_of(folder, recipe.model)
+    recipes.check_servable(served)
     if not (served / "MLmodel").is_file():
-        raise Unsupported(
-            "deployments without scoring script of a model that holds no MLmodel file",
-            tracked=README,
-        )
+        alone = _alone(served, folder / "onnx")
+        return [sys.executable, str(WORKER), "--onnx", str(alone)], alone, None
     onnx = await _converted(served, folder / "onnx", say)
     if onnx is not None:
         extra = ["--mlflow-model", str(served), "--onnx", str(onnx)]
         return [sys.executable, str(WORKER), *extra], served, None
     prepared = await runtimes.prepare(recipe.environment, say)
     return [str(prepared.python), str(WORKER), "--mlflow-model", str(served)], served, prepared
+
+
+def _alone(served: Path, out: Path) -> Path:
+    """A folder whose `model.onnx` is the model's one ONNX file."""
+    file = recipes.onnx_of(served)
+    assert file is not None
+    if served.is_dir() and file.name == "model.onnx":
+        return served  # with what lies beside it: weights may be files of their own
+    out.mkdir(exist_ok=True)
+    for one in served.iterdir() if served.is_dir() else [served]:
+        link = out / ("model.onnx" if one == file else one.name)
+        link.unlink(missing_ok=True)
+        link.symlink_to(one)
+    return out
 
 
 async def _converted(model: Path, out: Path, say: Say) -> Path | None:

@@ -127,14 +127,33 @@ async def _fetched(ctx: Context, where: Any, target: Path) -> None:
     partial.replace(target)
 
 
-def _logged_with(folder: Path, model: Model | None) -> Definition:
-    """The environment that was logged with an MLflow model."""
-    served = folder_of(folder, model) if model is not None else None
-    if served is None or not (served / "MLmodel").is_file():
+def check_servable(served: Path) -> None:
+    """Refuse a model that cannot be served without a scoring script.
+
+    Raises:
+        Unsupported: it is neither an MLflow model nor one ONNX file.
+    """
+    if not (served / "MLmodel").is_file() and onnx_of(served) is None:
         raise Unsupported(
-            "deployments without scoring script of a model that holds no MLmodel file",
+            "deployments without scoring script of a model that is neither an MLflow model nor one"
+            " ONNX file",
             tracked=README,
         )
+
+
+def onnx_of(served: Path) -> Path | None:
+    """The one ONNX file of a model, or None."""
+    found = [served] if served.is_file() else list(served.glob("*.onnx"))
+    return found[0] if len(found) == 1 and found[0].suffix == ".onnx" else None
+
+
+def _logged_with(folder: Path, model: Model | None) -> Definition:
+    """The environment that was logged with an MLflow model; an ONNX file needs none."""
+    assert model is not None, "checked when it was asked for"
+    served = folder_of(folder, model)
+    check_servable(served)
+    if not (served / "MLmodel").is_file():
+        return Definition()
     conda = served / "conda.yaml"
     if conda.is_file():
         return Definition(conda=conda.read_text(encoding="utf-8"))
