@@ -31,7 +31,8 @@ class Side(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.pair.progress()
-        self.other.transport.write(data)
+        if not self.other.transport.is_closing():
+            self.other.transport.write(data)
 
     def pause_writing(self) -> None:
         self.other.transport.pause_reading()
@@ -42,10 +43,11 @@ class Side(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.ended = True
-        if self.other.ended or not self.other.transport.can_write_eof():
-            self.other.transport.close()
+        other = self.other.transport
+        if self.other.ended or other.is_closing() or not other.can_write_eof():
+            other.close()
             return False
-        self.other.transport.write_eof()
+        other.write_eof()
         return True  # the other direction may go on
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -128,7 +128,7 @@ class _Link(asyncio.Protocol):
             self._pool._disconnected(self._worker, self)
 
     def send(self, data: bytes) -> None:
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
     def close(self) -> None:

@@ -153,6 +153,8 @@ class Stream:
 
     async def send(self, message: dict[str, Any]) -> None:
         """Send one line; a leash that is gone has said so already."""
+        if self._writer.is_closing():
+            return
         with contextlib.suppress(OSError):
             self._writer.write(json.dumps(message).encode() + b"\n")
             await self._writer.drain()
