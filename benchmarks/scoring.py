@@ -59,7 +59,7 @@ def init():
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     path = os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.onnx")
     session = ort.InferenceSession(path, options)
-    kinds = {"tensor(float)": "float32", "tensor(string)": "str", "tensor(int64)": "int64"}
+    kinds = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": "str"}
     dtypes = {i.name: kinds[i.type] for i in session.get_inputs()}
 
 

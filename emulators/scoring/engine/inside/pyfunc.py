@@ -10,7 +10,7 @@ import itertools
 import json
 import logging
 import os
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Dict, Optional, Tuple
 
 from .script import Script, ScriptRaised
@@ -45,9 +45,9 @@ def _made(folder: str) -> Tuple[ModuleType, Any]:
     if is_text_model:
         raise NotImplementedModel(described.flavors)
 
-    def run(input_data: Any, params: Any = None) -> Any:
-        return jsonable(model.predict(loose(input_data), params=params))
-
+    # The real decorators look for the function in closures: it has globals of its own instead.
+    own = {**globals(), "_model": model}
+    run = FunctionType(_run.__code__, own, "run", _run.__defaults__)
     run.__module__ = f"mlflow_score_script_{next(_LOADED)}"  # schemas are kept by function name
     # The decorators of the packages at hand: the same as the generated script's, in its order.
     decorated: Any = output_schema(returned)(run)
@@ -60,6 +60,13 @@ def _made(folder: str) -> Tuple[ModuleType, Any]:
     module.model = model  # type: ignore[attr-defined]
     module.input_type = given  # type: ignore[attr-defined]
     return module, decorated
+
+
+_model: Any = None  # each loaded model's run() has its own
+
+
+def _run(input_data: Any, params: Any = None) -> Any:
+    return jsonable(_model.predict(loose(input_data), params=params))
 
 
 class NotImplementedModel(Exception):
