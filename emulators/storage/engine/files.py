@@ -30,7 +30,7 @@ class Written:
 
     file: str
     size: int
-    md5: bytes
+    md5: bytes  # empty where not asked for
     crc64: bytes | None  # little-endian, only when asked for
 
     @property
@@ -41,11 +41,11 @@ class Written:
 class Writer:
     """Bytes on their way to a file; as a context, leaving it without `done` leaves no trace."""
 
-    def __init__(self, files: Files, key: str, *, crc64: bool = False) -> None:
+    def __init__(self, files: Files, key: str, *, md5: bool = True, crc64: bool = False) -> None:
         self._files, self._key = files, key
         self._opened = files.blobs.create(key)
         self._file = self._opened.__enter__()
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._md5 = hashlib.md5(usedforsecurity=False) if md5 else None
         self._crc64 = Crc64() if crc64 else None
         self._finished = False
         self.size = 0
@@ -53,7 +53,8 @@ class Writer:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append `data`."""
         self._file.write(data)
-        self._md5.update(data)
+        if self._md5 is not None:
+            self._md5.update(data)
         if self._crc64 is not None:
             self._crc64.update(bytes(data))
         self.size += len(data)
@@ -63,7 +64,8 @@ class Writer:
         self._finished = True
         self._opened.__exit__(None, None, None)
         crc = self._crc64.digest() if self._crc64 is not None else None
-        return Written(self._key, self.size, self._md5.digest(), crc)
+        md5 = self._md5.digest() if self._md5 is not None else b""
+        return Written(self._key, self.size, md5, crc)
 
     def __enter__(self) -> Self:
         return self
@@ -108,9 +110,9 @@ class Files:
             self.blobs.delete(key)
         self._unclean.unlink(missing_ok=True)
 
-    def writer(self, *, crc64: bool = False) -> Writer:
-        """A new file, not yet anywhere."""
-        return Writer(self, self._ctx.ids.hex(32), crc64=crc64)
+    def writer(self, *, md5: bool = True, crc64: bool = False) -> Writer:
+        """A new file, not yet anywhere; `md5` and `crc64` say what is computed on the way."""
+        return Writer(self, self._ctx.ids.hex(32), md5=md5, crc64=crc64)
 
     def path(self, file: str) -> Path:
         """Where the bytes of `file` lie."""

@@ -59,7 +59,7 @@ async def _put_block_blob(ask: Ask) -> Reply:
     blobs.check_tier(content.tier)
     container = found_container(ask)
     blobs.for_replacement(ask.vault, container, ask.blob, guard)
-    written = await receive(ask, MAX_BLOB)
+    written = await receive(ask, MAX_BLOB, hashed=True)
     try:
         if content.md5 and content.md5 != written.md5_base64 and not ask.header("content-md5"):
             raise errors.Md5Mismatch(

@@ -23,8 +23,10 @@ INLINE = 128 * 1024
 """Bytes up to which a thread costs more than it saves."""
 
 
-async def receive(ask: Ask, limit: int) -> Written:
+async def receive(ask: Ask, limit: int, *, hashed: bool = False) -> Written:
     """The request's body in a file, whole and checked against its checksums.
+
+    `hashed`: its MD5 is wanted even where the request gives none to compare with.
 
     Raises:
         RequestBodyTooLarge: over `limit` bytes.
@@ -37,7 +39,7 @@ async def receive(ask: Ask, limit: int) -> Written:
         raise errors.RequestBodyTooLarge(detail={"MaxLimit": str(limit)})
     md5 = checked_md5(ask.header("content-md5"))
     crc64 = checked_crc64(ask.header("x-ms-content-crc64"))
-    with ask.vault.files.writer(crc64=bool(crc64)) as writer:
+    with ask.vault.files.writer(md5=hashed or bool(md5), crc64=bool(crc64)) as writer:
         await _fill(writer, ask.request.stream(), limit)
         if length >= 0 and writer.size != length:
             raise ClientDisconnect
@@ -62,26 +64,32 @@ def declared_length(ask: Ask) -> int:
 
 async def _fill(writer: Writer, body: AsyncIterator[bytes], limit: int) -> None:
     """Write the body; a thread writes one lot while the next is received."""
-    lot, total = bytearray(), 0
+    lot: list[bytes] = []
+    held = total = 0
     writing: asyncio.Future[None] | None = None
     try:
         async for chunk in body:
             total += len(chunk)
             if total > limit:
                 raise errors.RequestBodyTooLarge(detail={"MaxLimit": str(limit)})
-            lot += chunk
-            if len(lot) >= CHUNK:
+            lot.append(chunk)
+            held += len(chunk)
+            if held >= CHUNK:
                 if writing is not None:
                     await writing
-                writing = asyncio.ensure_future(asyncio.to_thread(writer.write, lot))
-                lot = bytearray()
+                writing = asyncio.ensure_future(asyncio.to_thread(_write, writer, lot))
+                lot, held = [], 0
     finally:
         if writing is not None:
             await _settled(writing)
-    if len(lot) <= INLINE:
-        writer.write(lot)
+    if held <= INLINE:
+        _write(writer, lot)
     else:
-        await asyncio.to_thread(writer.write, lot)
+        await asyncio.to_thread(_write, writer, lot)
+
+
+def _write(writer: Writer, lot: list[bytes]) -> None:
+    writer.write(b"".join(lot))
 
 
 async def _settled(writing: asyncio.Future[None]) -> None:
