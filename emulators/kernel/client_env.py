@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from emulators.kernel.door import Ports
     from emulators.kernel.tls import Authority
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1")
+"""Always reached directly. Not `::1`: mltable's native reader takes its colons for a port and
+refuses to work at all; clients say `localhost`, and that name covers it."""
+
 TOKEN_LIFETIME_S = 24 * 3600  # of MLFLOW_TRACKING_TOKEN: a working day, then `rehearse env` again
 FORMATS = ("shell", "json", "dotenv", "powershell")
 
@@ -173,6 +176,6 @@ def _kept_no_proxy(text: str) -> list[str]:
         whole = not name and entry != "" and not entry.startswith("::")
         # Some clients match any ending, within a label too.
         over = name != "" and any(d.endswith(name) or name.endswith(f".{d}") for d in AZURE_DOMAINS)
-        if entry and not whole and not over and entry not in (*LOOPBACK, *kept):
+        if entry and not whole and not over and entry not in (*LOOPBACK, "::1", "[::1]", *kept):
             kept.append(entry)
     return kept

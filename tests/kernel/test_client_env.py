@@ -48,7 +48,7 @@ def test_what_the_issue_names_is_there() -> None:
         "MLFLOW_TRACKING_URI",
     ):  # fmt: skip
         assert found[name], name
-    assert found["NO_PROXY"] == "localhost,127.0.0.1,::1"
+    assert found["NO_PROXY"] == "localhost,127.0.0.1"
     assert "AWS_CA_BUNDLE" not in found
     assert found["MLFLOW_TRACKING_URI"].startswith("https://eastus.api.azureml.ms/mlflow/v1.0/sub")
 
@@ -77,7 +77,7 @@ def test_no_azure_host_passes_us_by(mine: list[str]) -> None:
 def test_the_users_own_exceptions_stay() -> None:
     mine = {"no_proxy": "corp.example, 10.0.0.0/8,localhost,build.corp:8080,::2"}
     assert variables(FACTS, mine)["no_proxy"] == (
-        "localhost,127.0.0.1,::1,corp.example,10.0.0.0/8,build.corp:8080,::2"
+        "localhost,127.0.0.1,corp.example,10.0.0.0/8,build.corp:8080,::2"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emulators.kernel.context import Context
 from emulators.kernel.errors import ServiceError
-from emulators.machinelearning.engine import assets, places, storage_access
+from emulators.machinelearning.engine import assets, content, places, storage_access
 from emulators.machinelearning.engine.jobs import (
     data,
     environments,
@@ -19,7 +19,7 @@ from emulators.machinelearning.engine.jobs import (
 )
 from emulators.machinelearning.engine.jobs.machine import Verdict, Work
 from emulators.machinelearning.engine.jobs.placeholders import command_line
-from emulators.machinelearning.engine.jobs.specs import CommandSpec, Output
+from emulators.machinelearning.engine.jobs.specs import MODEL_TYPES, CommandSpec, Output
 from emulators.machinelearning.engine.runtime.definition import Prepared
 from emulators.machinelearning.engine.runtime.launch import Launch, Limits, Outcome
 from emulators.machinelearning.store.assets import JOB_OUTPUTS, JobOutput
@@ -35,7 +35,6 @@ from emulators.machinelearning.store.jobs import (
 from emulators.machinelearning.store.workspaces import Workspace
 
 LAST_LINES = 20
-MODEL_TYPES = {"mlflow_model", "custom_model", "triton_model"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +173,15 @@ async def _finalize(work: Work, placed: dict[str, data.Placed], *, named: bool) 
     records.change(ctx, job, outputs=outputs)
     for name, one in placed.items():
         if named or one.output.asset_name is None:
-            register(ctx, ws, job, Result(name, one.output, one.uri))
+            await register(ctx, ws, job, Result(name, one.output, one.uri))
 
 
-def register(ctx: Context, ws: Workspace, job: Job, made: Result) -> None:
-    """An output as an asset: anonymous data, or under the name the job gave it."""
+async def register(ctx: Context, ws: Workspace, job: Job, made: Result) -> None:
+    """Make an output an asset: anonymous data, or under the name the job gave it.
+
+    Raises:
+        AssetExists: the name and version hold something else.
+    """
     name, output, uri = made.name, made.output, made.uri
     named, is_model = output.asset_name, output.kind in MODEL_TYPES
     if named and is_model:
@@ -190,7 +193,11 @@ def register(ctx: Context, ws: Workspace, job: Job, made: Result) -> None:
     draft = assets.Draft(
         kind,
         named or f"azureml_{job.name}_output_data_{name}",
-        {**properties, "isAnonymous": named is None, "properties": {"azureml.jobName": job.name}},
+        {
+            **await content.PREPARE[kind](ctx, ws, properties),
+            "isAnonymous": named is None,
+            "properties": {"azureml.jobName": job.name},
+        },
         output.asset_version if named else "1",
         by=job.created_by,
     )

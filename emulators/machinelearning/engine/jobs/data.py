@@ -5,22 +5,27 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+from weakref import WeakValueDictionary
 
 from emulators.kernel.context import Context
 from emulators.machinelearning.engine import assets, places, workspaces
-from emulators.machinelearning.engine.jobs import folders
+from emulators.machinelearning.engine.jobs import folders, web
 from emulators.machinelearning.engine.jobs.placeholders import fill
-from emulators.machinelearning.engine.jobs.specs import FILE_TYPES, CommandSpec, Input, Output
+from emulators.machinelearning.engine.jobs.specs import (
+    FILE_TYPES,
+    MODEL_TYPES,
+    CommandSpec,
+    Input,
+    Output,
+)
 from emulators.machinelearning.engine.storage_access import DatastorePath, download, upload
 from emulators.machinelearning.engine.uris import AssetUri, HttpsUri, parse_uri
-from emulators.machinelearning.errors import InvalidJob, InvalidUri, PathNotFound
+from emulators.machinelearning.errors import InvalidJob, InvalidUri, PathNotFound, StorageFailed
 from emulators.machinelearning.store.jobs import Job
 from emulators.machinelearning.store.workspaces import Workspace
-
-FETCH_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,10 @@ class Fetcher:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._locks: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
+
+    def _turn(self, path: Path) -> asyncio.Lock:
+        return self._locks.setdefault(path, asyncio.Lock())
 
     async def inputs(self, ws: Workspace, job: Job, spec: CommandSpec) -> dict[str, str | None]:
         """The value of every input: text, a local path, or a URI for mode direct.
@@ -55,47 +63,61 @@ class Fetcher:
             InvalidJob: data that is not there; the message names the input.
             ServiceError: a reference that cannot be followed.
         """
-        names = list(spec.inputs)
-        values = await asyncio.gather(
-            *(self._input(ws, job, name, spec.inputs[name]) for name in names)
-        )
         absent: dict[str, str | None] = dict.fromkeys(spec.optional)
-        return {**absent, **dict(zip(names, values, strict=True))}
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                found = {
+                    name: tasks.create_task(self._input(ws, job, name, given))
+                    for name, given in spec.inputs.items()
+                }
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return {**absent, **{name: task.result() for name, task in found.items()}}
 
     async def _input(self, ws: Workspace, job: Job, name: str, given: Input) -> str:
         if given.literal:
             return given.value
+        reference = _with_kind(given)
         if given.mode == "direct":
-            return await places.canonical(self._ctx, ws, given.value)
+            return await places.canonical(self._ctx, ws, reference)
         try:
-            return str(await self._fetch(ws, job, given.value))
-        except PathNotFound as missing:
+            found = await self._fetch(ws, job, reference)
+        except (PathNotFound, StorageFailed) as missing:
             raise InvalidJob(f"Input '{name}': {missing.message}") from missing
+        if given.mode != "download":
+            return str(found)
+        # What is downloaded is the job's own: it may write to it, as it may not to a mount.
+        own = folders.of_job(self._ctx, job).root / "downloads" / name / found.name
+        await asyncio.to_thread(_copy, found, own)
+        return str(own)
 
     async def _fetch(self, ws: Workspace, job: Job, reference: str) -> Path:
         found = places.located(self._ctx, ws, reference)
         url = found.url if isinstance(found, HttpsUri) else None
         where = None if url else await places.resolve(self._ctx, ws, found)
-        key = url or (where.url if where else "")
-        folder = folders.cache_of(self._ctx, job) / hashlib.sha256(key.encode()).hexdigest()[:16]
-        target = folder / (PurePosixPath(key.rstrip("/")).name or "data")
-        async with self._locks[folder]:
+        target = self._kept(job, url or (where.url if where else ""))
+        async with self._turn(target):
             if not target.exists():
                 if where is not None:
-                    await _whole(self._ctx, where, target)
+                    await self._whole(where, target)
                 else:
-                    await asyncio.to_thread(_fetch_web, key, target)
+                    await web.fetch(self._ctx, url or "", target)
         # Azure mounts real folders: MLflow, for one, refuses a model that is behind a link.
         return target.resolve()
 
+    def _kept(self, job: Job, url: str) -> Path:
+        """Where the data at a URL is kept; it has its own name, which code may look at."""
+        digest = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
+        name = PurePosixPath(unquote(urlsplit(url).path).rstrip("/")).name
+        return folders.cache_of(self._ctx, job) / digest / (name or "data")
+
     def prime(self, job: Job, placed: Placed) -> None:
         """Let later steps read an output where it was written instead of fetching it again."""
-        key = placed.where.url
-        folder = folders.cache_of(self._ctx, job) / hashlib.sha256(key.encode()).hexdigest()[:16]
-        target = folder / (PurePosixPath(key.rstrip("/")).name or "data")
-        if placed.output.uri is None and placed.local.exists() and not target.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(placed.local.resolve())
+        target = self._kept(job, placed.where.url)
+        if placed.output.uri is None and placed.local.exists() and not target.is_symlink():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                target.symlink_to(placed.local.resolve())
 
     async def code(self, ws: Workspace, job: Job, reference: str | None) -> Path | None:
         """Make the working directory: a fresh copy of the code below its `codeUri`, or empty.
@@ -114,40 +136,48 @@ class Fetcher:
         uri = parse_uri(reference)
         home = workspaces.of_asset(self._ctx, ws, uri) if isinstance(uri, AssetUri) else ws
         kept = folders.code_cache(self._ctx, ws.guid) / f"{version.name}-{version.version}"
-        async with self._locks[kept]:
+        async with self._turn(kept):
             if not kept.exists():
                 where = await places.resolve(self._ctx, home, version.properties["codeUri"])
-                await _whole(self._ctx, where, kept)
+                await self._whole(where, kept)
         await asyncio.to_thread(shutil.copytree, kept, work, dirs_exist_ok=True)
         return kept
 
+    async def _whole(self, where: DatastorePath, target: Path) -> None:
+        """Download all or nothing: what is at `target` is complete."""
+        partial = target.with_name(f"{target.name}.{self._ctx.ids.hex(6)}.incomplete")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            await download(self._ctx, where, partial)
+            partial.replace(target)
+        except BaseException:
+            await asyncio.to_thread(_remove, partial)
+            raise
 
-async def _whole(ctx: Context, where: DatastorePath, target: Path) -> None:
-    """Download all or nothing: what is at `target` is complete."""
-    partial = target.with_name(target.name + ".incomplete")
-    if partial.is_dir():
-        shutil.rmtree(partial)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    await download(ctx, where, partial)
-    partial.replace(target)
 
-
-def _fetch_web(url: str, target: Path) -> None:
-    import urllib.request
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".incomplete")
-    if not url.lower().startswith(("http://", "https://")):
-        raise InvalidUri(url)
+def _with_kind(given: Input) -> str:
+    """The reference, with what `azureml:name:version` leaves to the place of use."""
     try:
-        with (
-            urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_S) as answer,
-            partial.open("wb") as file,
-        ):
-            shutil.copyfileobj(answer, file)
-    except OSError as failed:
-        raise PathNotFound(f"Could not fetch '{url}': {failed}.") from failed
-    partial.replace(target)
+        uri = parse_uri(given.value)
+    except InvalidUri:
+        return given.value  # refused with its own words where it is followed
+    if isinstance(uri, AssetUri) and not uri.kind:
+        return str(replace(uri, kind="models" if given.kind in MODEL_TYPES else "data"))
+    return given.value
+
+
+def _copy(found: Path, own: Path) -> None:
+    own.parent.mkdir(parents=True, exist_ok=True)
+    if found.is_dir():
+        shutil.copytree(found, own, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(found, own)
+
+
+def _remove(partial: Path) -> None:
+    if partial.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+    partial.unlink(missing_ok=True)
 
 
 async def place_outputs(

@@ -18,6 +18,7 @@ LITERALS = {"literal", "string", "integer", "number", "boolean"}
 INPUT_MODES = {"readonlymount", "ro_mount", "download", "direct", ""}
 OUTPUT_MODES = {"readwritemount", "rw_mount", "upload", "direct", ""}
 FILE_TYPES = {"uri_file"}
+MODEL_TYPES = {"mlflow_model", "custom_model", "triton_model"}
 DEFAULT_TRIALS = 1_000
 """Azure's bound on trials where `max_total_trials` is not given."""
 

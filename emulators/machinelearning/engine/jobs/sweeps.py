@@ -199,7 +199,7 @@ async def _conclusion(work: Work, spec: SweepSpec, trials: _Trials) -> Verdict:
     for name, output in trial.outputs.items():
         made = JobOutput(ws.guid, job.name, name, output["uri"], output["type"])
         ctx.store.put(JOB_OUTPUTS, made)
-        commands.register(
+        await commands.register(
             ctx, ws, job, commands.Result(name, spec.trial.outputs[name], output["uri"])
         )
     work.say(f"Best trial: {trial.name}, {spec.metric} = {score:.6g}")
