@@ -55,6 +55,7 @@ class Ask:
     headers: tuple[tuple[str, str], ...]  # names in lower case
     caller: Caller = field(default_factory=lambda: Caller("anonymous"))
     operation: str = ""
+    _first: dict[str, str] | None = None  # headers by name, the first of each
 
     @property
     def ctx(self) -> Context:
@@ -77,7 +78,9 @@ class Ask:
 
     def header(self, name: str) -> str:
         """A header's value; empty when absent."""
-        return next((value for key, value in self.headers if key == name), "")
+        if self._first is None:
+            self._first = dict(reversed(self.headers))
+        return self._first.get(name, "")
 
     def number(self, name: str, *, least: int = 0) -> int | None:
         """A whole number in a header; None when absent.

@@ -43,7 +43,8 @@ async def receive(ask: Ask, limit: int, *, hashed: bool = False) -> Written:
         await _fill(writer, ask.request.stream(), limit)
         if length >= 0 and writer.size != length:
             raise ClientDisconnect
-        written = await _done(writer)
+        is_quick = writer.size <= INLINE and not ask.ctx.settings.durable
+        written = writer.done() if is_quick else await asyncio.to_thread(writer.done)
     check(ask.vault, written, md5, crc64)
     return written
 
@@ -100,10 +101,6 @@ async def _settled(writing: asyncio.Future[None]) -> None:
         with suppress(Exception):
             await writing
         raise
-
-
-async def _done(writer: Writer) -> Written:
-    return writer.done() if writer.size <= INLINE else await asyncio.to_thread(writer.done)
 
 
 def check(vault: Vault, written: Written, md5: str, crc64: str) -> None:
