@@ -5,9 +5,9 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
-    from emulators.cli import app
+    from emulators import cli
 
-    app(prog_name="rehearse")
+    cli.main()
 
 
 if __name__ == "__main__":

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from pydantic import ValidationError
 
 from emulators.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from emulators.kernel.control import Host
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,41 +46,66 @@ def fail(why: object) -> NoReturn:
 
 def settings_of(state: Path | None, **given: Any) -> Settings:
     """The settings with what the command line says on top."""
-    values: dict[str, Any] = {"state": state, **given}
-    return Settings(**{name: value for name, value in values.items() if value is not None})
-
-
-def host_of(state: Path | None) -> Any:
-    """The running host, or an error that says how to start one."""
-    from emulators.kernel.control import NotRunning, find
-
+    values = {name: value for name, value in {"state": state, **given}.items() if value is not None}
     try:
-        return find(settings_of(state).state)
-    except NotRunning as down:
-        fail(down)
+        return Settings(**values)
+    except ValidationError as wrong:
+        fail("\n".join(map(_told, wrong.errors())))
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0]) if error["loc"] else "settings"
+    return (
+        f"{name} (--{name.replace('_', '-')} or REHEARSAL_{name.upper()}):"
+        f" {error['msg'][:1].lower()}{error['msg'][1:]}, not {error['input']!r}."
+    )
+
+
+def host_of(state: Path | None) -> Host:
+    """The running host; NotRunning, which says how to start one, ends the command."""
+    from emulators.kernel.control import find
+
+    return find(settings_of(state).state)
 
 
 @app.command()
 def up(
     services: Annotated[list[str] | None, typer.Argument(help="Only these emulators.")] = None,
     state: State = None,
-    detach: Annotated[bool, typer.Option(help="In the background.")] = False,
-    ports: Annotated[str, typer.Option(help="PROXY,EXPLICIT or `auto`.")] = "",
-    offline: Annotated[bool | None, typer.Option(help="Refuse hosts that are not Azure's.")] = None,
-    runtime: Annotated[str | None, typer.Option(help="venv, host or docker.")] = None,
-    relax: Annotated[bool | None, typer.Option(help="Let impossible pins move.")] = None,
-    cold: Annotated[bool | None, typer.Option(help="No warm runners.")] = None,
-    durable: Annotated[bool | None, typer.Option(help="Survive power loss too.")] = None,
-    time_scale: Annotated[float | None, typer.Option(help="Our waits, this much faster.")] = None,
-    public_data: Annotated[str | None, typer.Option(help="cache or deny.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="In the background.")] = False,
+    ports: Annotated[str, typer.Option(help="PROXY,EXPLICIT, or `auto` for free ones.")] = "",
+    offline: Annotated[
+        bool | None, typer.Option("--offline", help="Refuse hosts that are not Azure's.")
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="venv, host or docker: where your code runs.")
+    ] = None,
+    relax: Annotated[
+        bool | None, typer.Option("--relax", help="Let impossible pins move to the nearest.")
+    ] = None,
+    cold: Annotated[bool | None, typer.Option("--cold", help="No warm runners.")] = None,
+    durable: Annotated[
+        bool | None, typer.Option("--durable", help="Survive power loss too.")
+    ] = None,
+    time_scale: Annotated[
+        float | None, typer.Option(help="Our waits pass this many times faster.")
+    ] = None,
+    public_data: Annotated[
+        str | None, typer.Option(help="cache or deny: blobs of accounts that are not here.")
+    ] = None,
 ) -> None:
-    """Start the emulators, here or in the background, and say what to do next."""
+    """Start the emulators, here or in the background, and say what to do next.
+
+    Examples: rehearse up · rehearse up --detach --ports auto --state /tmp/one · rehearse up arm
+    identity storage. It ends by Ctrl-C, or by `rehearse down`.
+    """
     from emulators.commands import host as verbs
 
     settings = settings_of(
         state, offline=offline, runtime=runtime, relax=relax, cold=cold, durable=durable,
         time_scale=time_scale, public_data=public_data, **verbs.ports(ports),
     )  # fmt: skip
+    verbs.check_services(services or [])
     if detach:
         verbs.start_detached(settings, [a for a in sys.argv[1:] if a != "--detach"])
     else:
@@ -85,20 +114,28 @@ def up(
 
 @app.command()
 def down(state: State = None) -> None:
-    """Stop the emulators of a state folder; what they keep stays."""
+    """Stop the emulators of a state folder; what they keep stays.
+
+    Examples: rehearse down · rehearse down --state /tmp/one
+    """
+    from emulators.commands.host import busy
     from emulators.kernel.control import stop
 
     host = host_of(state)
-    ended = stop(host)
+    with busy("Stopping"):
+        ended = stop(host)
     typer.echo(f"Stopped process {host.pid}." if ended else f"Killed process {host.pid}.")
 
 
 @app.command()
 def status(state: State = None, as_json: Json = False) -> None:
-    """Show whether it is up, its processes, and what it refused to emulate."""
+    """Show whether it is up, its processes, and what it refused to emulate.
+
+    Examples: rehearse status · rehearse status --json. The code is 1 when it is not up.
+    """
     from emulators.commands import host as verbs
 
-    verbs.show_status(host_of(state), as_json)
+    verbs.show_status(settings_of(state).state, as_json)
 
 
 @app.command()
@@ -108,7 +145,11 @@ def env(
         str, typer.Option("--format", help="shell, json, dotenv or powershell.")
     ] = "shell",
 ) -> None:
-    """Print the variables that make any Azure client use this machine's emulators."""
+    """Print the variables that make any Azure client use this machine's emulators.
+
+    Examples: eval "$(rehearse env)" · rehearse env --format dotenv > .env · rehearse env --format
+    powershell | Out-String | Invoke-Expression
+    """
     from emulators.commands import host as verbs
 
     typer.echo(verbs.environment(host_of(state), form))
@@ -128,27 +169,37 @@ def run(context: typer.Context) -> None:
 def logs(
     job: Annotated[str | None, typer.Argument(help="A job's name; none: all requests.")] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it is written.")] = False,
+    tail: Annotated[
+        int, typer.Option("-n", "--tail", min=0, max=10_000, help="This many requests.")
+    ] = 200,
     state: State = None,
     as_json: Json = False,
 ) -> None:
-    """Print what a job wrote, or what the emulators were asked."""
+    """Print what a job wrote, or what the emulators were asked.
+
+    Examples: rehearse logs -f · rehearse logs -n 20 --json · rehearse logs -f JOB
+    """
     from emulators.commands import logs as verbs
 
     if job is None:
-        verbs.show_ledger(host_of(state), follow, as_json)
+        verbs.show_ledger(host_of(state), tail, follow=follow, as_json=as_json)
     else:
-        raise typer.Exit(verbs.show_job(settings_of(state).state, job, follow))
+        verbs.show_job(settings_of(state).state, job, follow=follow, as_json=as_json)
 
 
 @app.command()
 def reset(
     state: State = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Empty a state folder: jobs, models, blobs, endpoints, secrets, all of it."""
+    """Empty a state folder: jobs, models, blobs, endpoints, secrets, all of it.
+
+    Example: rehearse reset --yes. A host that serves it is stopped first.
+    """
     from emulators.commands import host as verbs
 
     folder = settings_of(state).state.expanduser().resolve()
+    verbs.check_reset(folder)
     if not yes and not typer.confirm(f"Delete everything in {folder}?"):
         raise typer.Exit(1)
     verbs.reset(folder)
@@ -156,23 +207,34 @@ def reset(
 
 
 @snapshot.command("save")
-def snapshot_save(file: Path, state: State = None) -> None:
-    """Write the whole state to FILE; the emulators may be up."""
+def snapshot_save(
+    file: Annotated[Path, typer.Argument(help="The archive to write.")], state: State = None
+) -> None:
+    """Write the whole state to FILE; the emulators may be up.
+
+    Example: rehearse snapshot save seeded.tar.gz
+    """
     from emulators.commands import host as verbs
 
-    count = verbs.save_snapshot(settings_of(state).state, file.resolve())
-    typer.echo(f"{count} files in {file}. It holds this state's secrets: keep it private.")
+    count, size = verbs.save_snapshot(settings_of(state).state, file.resolve())
+    typer.echo(
+        f"{count} files, {size / 2**20:.1f} MiB in {file}. It holds this state's secrets: keep it"
+        " private."
+    )
 
 
 @snapshot.command("load")
-def snapshot_load(file: Path, state: State = None) -> None:
-    """Replace the whole state by FILE's; the emulators must be down."""
+def snapshot_load(
+    file: Annotated[Path, typer.Argument(help="An archive that `save` wrote.")],
+    state: State = None,
+) -> None:
+    """Replace the whole state by FILE's; the emulators must be down.
+
+    Example: rehearse snapshot load seeded.tar.gz && rehearse up --detach
+    """
     from emulators.commands import host as verbs
 
-    try:
-        verbs.load_snapshot(settings_of(state).state, file.resolve())
-    except (ValueError, RuntimeError) as wrong:
-        fail(wrong)
+    verbs.load_snapshot(settings_of(state).state, file.resolve())
     typer.echo("Loaded. `rehearse up` serves it.")
 
 
@@ -181,28 +243,42 @@ def fault_add(
     host: Annotated[str, typer.Option(help="Pattern over host names.")] = "*",
     path: Annotated[str, typer.Option(help="Pattern over paths.")] = "*",
     method: Annotated[str, typer.Option(help="One verb.")] = "*",
-    status: Annotated[int | None, typer.Option(help="Answer with this status.")] = None,
+    status: Annotated[
+        int | None, typer.Option(min=200, max=599, help="Answer with this status.")
+    ] = None,
+    retry_after: Annotated[
+        int | None, typer.Option(min=0, help="Seconds to send as Retry-After.")
+    ] = None,
     latency: Annotated[str, typer.Option(help="Wait first: 200ms, 2s.")] = "0ms",
-    drop: Annotated[bool, typer.Option(help="Close without an answer.")] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Close without an answer.")] = False,
     rate: Annotated[float, typer.Option(min=0, max=1, help="Share of requests hit.")] = 1.0,
     count: Annotated[int | None, typer.Option(min=1, help="End after this many.")] = None,
     state: State = None,
 ) -> None:
-    """Put a fault in force, for example --host '*.blob.*' --status 503 --rate 0.1 --count 5."""
+    """Put a fault in force; print its name.
+
+    Examples: rehearse fault add --host '*.blob.*' --status 503 --count 2 · rehearse fault add
+    --path '*/jobs/*' --latency 2s --rate 0.1 · rehearse fault add --method PUT --drop
+    """
     from emulators.commands.host import milliseconds
 
     body = {
         "host": host, "path": path, "method": method.upper(), "status": status, "drop": drop,
         "latency_ms": milliseconds(latency), "rate": rate, "count": count,
+        "retry_after_s": retry_after,
     }  # fmt: skip
     typer.echo(host_of(state).ask("POST", "faults", body)["id"])
 
 
 @fault.command("list")
 def fault_list(state: State = None, as_json: Json = False) -> None:
-    """Show the faults in force."""
-    found = host_of(state).ask("GET", "faults")["faults"]
-    typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(map(str, found)) or "none")
+    """Show the faults in force, and how often each may still strike.
+
+    Example: rehearse fault list --json
+    """
+    from emulators.commands.host import show_faults
+
+    show_faults(host_of(state), as_json)
 
 
 @fault.command("clear")
@@ -210,14 +286,23 @@ def fault_clear(
     name: Annotated[str | None, typer.Argument(help="One fault; none: all.")] = None,
     state: State = None,
 ) -> None:
-    """Lift one fault, or all."""
+    """Lift one fault, or all.
+
+    Examples: rehearse fault clear · rehearse fault clear fault-1a2b3c
+    """
     query = {} if name is None else {"id": name}
-    typer.echo(f"{host_of(state).ask('DELETE', 'faults', None, **query)['lifted']} lifted")
+    lifted = host_of(state).ask("DELETE", "faults", None, **query)["lifted"]
+    if name is not None and not lifted:
+        fail(f"There is no fault {name}: `rehearse fault list` names them.")
+    typer.echo(f"{lifted} lifted")
 
 
 @app.command()
 def doctor(state: State = None, as_json: Json = False) -> None:
-    """Check this machine: one line and one remedy for each thing that must hold."""
+    """Check this machine: one line and one remedy for each thing that must hold.
+
+    Example: rehearse doctor. The code is 1 when something does not hold.
+    """
     from emulators.commands.doctor import report
 
     raise typer.Exit(report(settings_of(state), as_json))
@@ -226,12 +311,25 @@ def doctor(state: State = None, as_json: Json = False) -> None:
 @app.command()
 def coverage(
     service: Annotated[str | None, typer.Argument(help="One emulator.")] = None,
+    state: State = None,
     as_json: Json = False,
 ) -> None:
-    """List the operations each emulator knows: served, or refused and why."""
+    """List the operations each emulator knows: served, or refused and why.
+
+    Examples: rehearse coverage storage · rehearse coverage --json. It is the same for every state.
+    """
     from emulators.commands.coverage import show
 
     try:
         show(service, as_json)
     except LookupError as unknown:
-        raise typer.BadParameter(str(unknown)) from None
+        fail(unknown)
+
+
+def main() -> None:
+    """Run the command line. What a verb could not do is one line; anything else is our bug."""
+    try:
+        app(prog_name="rehearse")
+    except (OSError, RuntimeError, ValueError) as why:
+        typer.secho(str(why), err=True, fg="red")
+        sys.exit(1)

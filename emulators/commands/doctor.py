@@ -6,14 +6,16 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import urlsplit
 
 import typer
 
 from emulators.kernel import control
-from emulators.kernel.settings import Settings
+from emulators.kernel.folder import holder
+from emulators.kernel.settings import Settings, client_environment_of_process
 
 NEEDED = ("azure-ai-ml", "mlflow", "onnxruntime", "scikit-learn", "skl2onnx", "uv", "uvicorn")
 LEAST_DISK_GIB = 2
@@ -57,10 +59,63 @@ def _packages(settings: Settings) -> Iterator[Finding]:
 def _host(settings: Settings) -> Iterator[Finding]:
     try:
         host = control.find(settings.state)
-    except control.NotRunning:
+        host.ask("GET", "status")
+    except control.NotRunning as down:
+        pid = holder(settings.state.expanduser())
+        if pid is not None:
+            remedy = "Ask again in a moment; else `rehearse down`, and see run/host.log."
+            yield Finding("host", False, str(down), remedy)
+            return
         yield from _ports(settings)
+    else:
+        yield Finding("host", True, f"up, process {host.pid}, proxy {host.proxy}")
+
+
+def _state(settings: Settings) -> Iterator[Finding]:
+    folder = settings.state.expanduser().resolve()
+    if not folder.exists():
+        yield Finding("state folder", True, f"{folder} is made at the first `rehearse up`")
         return
-    yield Finding("host", True, f"up, process {host.pid}, proxy {host.proxy}")
+    open_to = folder.stat().st_mode & 0o077
+    yield Finding(
+        "state folder", not open_to, str(folder), f"Run `chmod 700 {folder}`: others can read it."
+    )
+
+
+def _variables(settings: Settings) -> Iterator[Finding]:
+    environ = client_environment_of_process()
+    known = {f"REHEARSAL_{name.upper()}" for name in Settings.model_fields}
+    ours = {name for name in environ if name.startswith("REHEARSAL_")}
+    strange = sorted(ours - known - {n for n in ours if n.startswith("REHEARSAL_UPSTREAM_")})
+    yield Finding(
+        "variables",
+        not strange,
+        ", ".join(strange) + " mean nothing" if strange else "all are known",
+        "See the README's settings.",
+    )
+    yield from _shell(environ)
+
+
+def _shell(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether this shell was led to a host that is not there any more."""
+    proxy = urlsplit(environ.get("HTTPS_PROXY", ""))
+    if "REHEARSAL_UPSTREAM_HTTPS_PROXY" not in environ or proxy.port is None:
+        return
+    try:
+        socket.create_connection((proxy.hostname, proxy.port), timeout=1).close()
+    except OSError:
+        says = f"led to {proxy.netloc}, where nothing answers"
+        yield Finding("this shell", False, says, 'Run `rehearse up`, then eval "$(rehearse env)".')
+    else:
+        yield Finding("this shell", True, f"led to {proxy.netloc}")
+
+
+def _docker(settings: Settings) -> Iterator[Finding]:
+    if settings.runtime != "docker":
+        return
+    found = shutil.which("docker")
+    remedy = "Install Docker, or run your code with --runtime venv."
+    yield Finding("docker", found is not None, found or "no `docker` on PATH", remedy)
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
@@ -103,7 +158,10 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _python,
     _packages,
+    _state,
+    _variables,
     _host,
+    _docker,
     _certificates,
     _disk,
 )

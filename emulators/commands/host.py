@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from emulators.kernel import control, snapshots
+from emulators.kernel.folder import holder, is_state
 from emulators.kernel.settings import Settings, client_environment_of_process
 
 if TYPE_CHECKING:
@@ -138,9 +139,17 @@ def _say_ready(settings: Settings, proxy: int, explicit: int, seconds: float) ->
     sys.stdout.flush()
 
 
-def show_status(host: Host, as_json: bool) -> None:
-    """Print what the host says of itself."""
-    said = host.ask("GET", "status")
+def show_status(state: Path, as_json: bool) -> None:
+    """Print what the host says of itself; code 1 when there is none."""
+    try:
+        host = control.find(state)
+        said = host.ask("GET", "status")
+    except control.NotRunning:
+        if as_json:
+            where = str(state.expanduser().resolve())
+            typer.echo(json.dumps({"ready": False, "state": where, "processes": []}, indent=1))
+            raise typer.Exit(1) from None
+        raise
     said |= {"proxy": host.proxy, "explicit": host.explicit}
     if as_json:
         typer.echo(json.dumps(said, indent=1))
@@ -148,17 +157,40 @@ def show_status(host: Host, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(soft_wrap=True, highlight=False)
     console.print(
         f"[green]up[/] · state {said['state']} · proxy 127.0.0.1:{host.proxy}"
-        f" · https://localhost:{host.explicit} · {said['faults']} faults"
+        f" · https://localhost:{host.explicit} · {_faults_in_words(said['faults'])}"
     )
-    table = Table("process", "pid", "MiB", box=None, header_style="dim")
+    table = Table("process", "of", "pid", "MiB", box=None, header_style="dim")
     for process in said["processes"]:
-        table.add_row(process["name"], str(process["pid"]), str(process["rss_mib"]))
+        row = (process["name"], process["of"], process["pid"], process["rss_mib"])
+        table.add_row(*map(str, row))
     console.print(table)
     for what, count in sorted(said["refusals"].items(), key=lambda item: -item[1])[:20]:
-        console.print(f"[yellow]refused {count} x[/] {what}")
+        typer.echo(f"refused {count} x {what}")
+
+
+def _faults_in_words(count: int) -> str:
+    return "no fault in force" if not count else f"{count} fault{'s' * (count > 1)} in force"
+
+
+def show_faults(host: Host, as_json: bool) -> None:
+    """Print the faults in force."""
+    found = host.ask("GET", "faults")["faults"]
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    for fault in found:
+        does = [f"answers {fault['status']}"] if fault["status"] else []
+        does += [f"waits {fault['latency_ms']} ms"] if fault["latency_ms"] else []
+        does += ["drops"] if fault["drop"] else []
+        where = f"{fault['method']} {fault['host']} {fault['path']}"
+        left = "" if fault["count"] is None else f", {fault['count']} times more"
+        rate = "" if fault["rate"] == 1 else f", {fault['rate']:.0%} of them"
+        typer.echo(f"{fault['id']}  {where}  {' and '.join(does)}{rate}{left}")
+    if not found:
+        typer.echo(_faults_in_words(0).capitalize() + ".")
 
 
 def environment(host: Host, form: str) -> str:
@@ -171,19 +203,63 @@ def environment(host: Host, form: str) -> str:
     return render(host.ask("POST", "environment", inherited), form).rstrip("\n")
 
 
+def check_services(names: Sequence[str]) -> None:
+    """Refuse names that no emulator has, before anything is started."""
+    from emulators.kernel import registry
+
+    unknown = sorted(set(names) - set(registry.known()))
+    if unknown:
+        raise typer.BadParameter(
+            f"no emulator {', '.join(unknown)}; there are: {', '.join(registry.known())}"
+        )
+
+
+def check_reset(state: Path) -> None:
+    """Refuse to empty what is no state folder, or holds more than one.
+
+    Raises:
+        ValueError: it is not safe to.
+    """
+    if not state.exists() or not any(state.iterdir()):
+        return
+    around = {Path.home().resolve(), *Path.cwd().resolve().parents, Path.cwd().resolve()}
+    if state in around or (state / ".git").exists():
+        raise ValueError(f"{state} holds more than a state: remove what you want by hand.")
+    if not is_state(state) and any(place.name != "run" for place in state.iterdir()):
+        raise ValueError(f"{state} holds no state of Rehearsal: nothing is removed.")
+
+
 def reset(state: Path) -> None:
-    """Empty the folder; a host that serves it is stopped first."""
-    with suppress(control.NotRunning):
-        control.stop(control.find(state))
-    shutil.rmtree(state, ignore_errors=True)
+    """Empty the folder; a host that serves it is stopped first.
+
+    Raises:
+        OSError: something cannot be removed.
+    """
+    with busy("Emptying"):
+        with suppress(control.NotRunning):
+            control.stop(control.find(state))
+        if state.exists():
+            for place in state.iterdir():
+                shutil.rmtree(
+                    place
+                ) if place.is_dir() and not place.is_symlink() else place.unlink()
 
 
-def save_snapshot(state: Path, file: Path) -> int:
-    """Save by the host when it is up, so that nothing moves meanwhile; else directly."""
-    try:
-        return int(control.find(state).ask("POST", "snapshot", {"file": str(file)})["files"])
-    except control.NotRunning:
-        return snapshots.save(state.expanduser().resolve(), file)
+def save_snapshot(state: Path, file: Path) -> tuple[int, int]:
+    """Save by the host when it is up, so that nothing moves meanwhile; else directly.
+
+    Returns:
+        The number of files, and the archive's size in bytes.
+    """
+    state = state.expanduser().resolve()
+    with busy("Saving"):
+        try:
+            told = control.find(state).ask("POST", "snapshot", {"file": str(file)})
+            return int(told["files"]), int(told["bytes"])
+        except control.NotRunning:
+            if holder(state) is not None:
+                raise
+            return snapshots.save(state, file), file.stat().st_size
 
 
 def load_snapshot(state: Path, file: Path) -> None:
@@ -191,10 +267,11 @@ def load_snapshot(state: Path, file: Path) -> None:
 
     Raises:
         RuntimeError: a host is up.
+        ValueError: the file is no snapshot; the state is as it was.
     """
-    try:
-        host = control.find(state)
-    except control.NotRunning:
-        snapshots.load(file, state.expanduser().resolve())
-        return
-    raise RuntimeError(f"Process {host.pid} serves this state: `rehearse down` first.")
+    state = state.expanduser().resolve()
+    pid = holder(state)
+    if pid is not None:
+        raise RuntimeError(f"Process {pid} serves {state}: `rehearse down` first.")
+    with busy("Loading"):
+        snapshots.load(file, state)

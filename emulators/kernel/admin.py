@@ -54,39 +54,53 @@ async def _status(app: App, request: Request) -> Reply:
             "state": str(ctx.state),
             "refusals": dict(ctx.ledger.refusals),
             "faults": len(ctx.faults.all()),
-            "processes": await asyncio.to_thread(processes, os.getpid()),
+            "processes": await asyncio.to_thread(processes, os.getpid(), ctx.state),
         },
     )
 
 
-def processes(root: int) -> list[dict[str, object]]:
-    """The host process and every process below it, with a name that says what each does."""
+def processes(root: int, state: Path) -> list[dict[str, object]]:
+    """The host process and every process below it, with what each is and for whom it works."""
     import psutil
 
     found: list[dict[str, object]] = []
     try:
         main = psutil.Process(root)
-        for process in [main, *main.children(recursive=True)]:
-            try:
-                words = process.cmdline()
-                found.append(
-                    {
-                        "name": "host" if process.pid == root else _name_of(words),
-                        "pid": process.pid,
-                        "parent": process.ppid(),
-                        "rss_mib": round(process.memory_info().rss / 2**20, 1),
-                        "command": " ".join(words)[:200],
-                    }
-                )
-            except psutil.Error:
-                continue
+        below = main.children(recursive=True)
     except psutil.Error:
         return found
+    for process in [main, *below]:
+        try:
+            words, folder = process.cmdline(), Path(process.cwd())
+            name, of = ("host", "") if process.pid == root else _role(words, folder, state)
+            about = {
+                "name": name,
+                "pid": process.pid,
+                "of": of,
+                "parent": process.ppid(),
+                "rss_mib": round(process.memory_info().rss / 2**20, 1),
+                "command": " ".join(words)[:200],
+            }
+        except (psutil.Error, OSError):
+            continue  # it ended while we looked
+        if words:
+            found.append(about)
     return found
 
 
-def _name_of(command: list[str]) -> str:
-    """`mlflow`, `worker`, `runner`, ... from a command line of ours; else the program's name."""
+def _role(command: list[str], folder: Path, state: Path) -> tuple[str, str]:
+    """What a process of ours is (`mlflow`, `job`, `worker`, `runner`, ...) and of which thing."""
+    name = _program(command)
+    inside = folder.relative_to(state).parts if folder.is_relative_to(state) else ()
+    match inside:
+        case ("jobs", _, job, *_) if name not in ("leash", "runner") or len(inside) > 3:
+            return ("leash" if name == "leash" else "job"), job
+        case ("endpoints", _, endpoint, deployment, *_):
+            return name, f"{endpoint}/{deployment}"
+    return name, ""
+
+
+def _program(command: list[str]) -> str:
     for index, word in enumerate(command):
         if word == "-m" and index + 1 < len(command):
             return command[index + 1].removeprefix("emulators.").partition(".")[0]
@@ -108,10 +122,27 @@ async def _add_fault(app: App, request: Request) -> Reply:
     ctx, body = context_of(request), await read_json(request)
     try:
         fault = Fault(**{**body, "id": body.get("id") or f"fault-{ctx.ids.hex(6)}"})
-    except TypeError as wrong:
+        _check(fault)
+    except (TypeError, ValueError) as wrong:
         raise BadRequest(f"Not a fault: {wrong}") from None
     ctx.faults.add(fault)
     return Reply(201, dataclasses.asdict(fault))
+
+
+def _check(fault: Fault) -> None:
+    """Refuse what could not strike, or only by accident.
+
+    Raises:
+        ValueError, TypeError: the message says what is wrong.
+    """
+    if not all(isinstance(v, str) for v in (fault.id, fault.host, fault.path, fault.method)):
+        raise ValueError("host, path and method are patterns: texts")
+    if fault.status is not None and not 200 <= fault.status <= 599:
+        raise ValueError("a status is between 200 and 599")
+    if fault.latency_ms < 0 or not 0 <= fault.rate <= 1 or (fault.count or 1) < 1:
+        raise ValueError("a latency is at least 0, a rate between 0 and 1, a count at least 1")
+    if fault.status is None and not fault.drop and not fault.latency_ms:
+        raise ValueError("it does nothing: give a status, a latency, or drop")
 
 
 async def _clear_faults(app: App, request: Request) -> Reply:
@@ -120,24 +151,32 @@ async def _clear_faults(app: App, request: Request) -> Reply:
 
 
 async def _ledger(app: App, request: Request) -> Reply:
-    query = request.query_params
-    entries = context_of(request).ledger.entries(
-        after=int(query.get("after", "0")),
-        kind=query.get("kind"),
-        limit=min(int(query.get("limit", "1000")), 10_000),
-    )
+    query, ledger = request.query_params, context_of(request).ledger
+    try:
+        newest = ledger.newest()
+        after, limit = int(query.get("after", "0")), int(query.get("limit", "1000"))
+        if "last" in query:
+            after = max(0, newest - int(query["last"]))
+    except ValueError:
+        raise BadRequest("after, last and limit are numbers.") from None
+    entries = ledger.entries(after=after, kind=query.get("kind"), limit=min(limit, 10_000))
     rows: list[dict[str, Any]] = [
         {"number": e.number, "at": e.at.isoformat(), "kind": e.kind, **e.fields} for e in entries
     ]
-    return Reply(200, {"entries": rows})
+    return Reply(200, {"newest": newest, "entries": rows})
 
 
 async def _snapshot(app: App, request: Request) -> Reply:
     ctx, body = context_of(request), await read_json(request)
     ctx.ledger.flush()
-    # On the loop on purpose: nothing of ours changes while it is written.
-    count = snapshots.save(ctx.state, Path(str(body["file"])))
-    return Reply(200, {"files": count})
+    file = Path(str(body.get("file", "")))
+    try:
+        # Collected on the loop and in a transaction: nothing of ours changes meanwhile.
+        with snapshots.held_still(ctx.state, ctx.store.transaction()) as files:
+            count = await asyncio.to_thread(snapshots.write, files, file)
+    except OSError as why:
+        raise BadRequest(f"{file} cannot be written: {why.strerror or why}.") from None
+    return Reply(200, {"files": count, "bytes": file.stat().st_size})
 
 
 _ORDERS: dict[tuple[str, str], Callable[[App, Request], Awaitable[Reply]]] = {
