@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         default=False, description="Let a pin that cannot be had move to the nearest."
     )
     cold: bool = Field(default=False, description="Start every job cold, without warm runners.")
+    reuse: bool = Field(
+        default=False, description="Let pipeline steps reuse what identical ones have made."
+    )
     durable: bool = Field(
         default=False, description="Survive power loss too (fsync on every commit)."
     )

@@ -48,7 +48,7 @@ class Job:
     step: str | None = None  # name of the step in the parent pipeline
     added: dict[str, str] = field(default_factory=dict)  # properties the service adds
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> {"type","uri"}
-    hidden: bool = False
+    hidden: bool = False  # archived: run history's word for it
 
     @property
     def over(self) -> bool:

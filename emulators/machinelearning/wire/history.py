@@ -25,11 +25,12 @@ from emulators.machinelearning.engine.jobs import folders, logs, records
 from emulators.machinelearning.errors import InvalidUri, JobNotFound
 from emulators.machinelearning.store.jobs import JOBS, Job
 from emulators.machinelearning.store.workspaces import Workspace
-from emulators.machinelearning.wire.scope import ML_HOST, WS, workspace_of
+from emulators.machinelearning.wire.scope import ML_HOST, WS, honoured, paged, workspace_of
 
 HISTORY = f"/history/v1.0{WS}"
 DATA = f"/data/v1.0{WS}"
 CHUNK = 1 << 20
+MOST_CHILDREN = 500  # in one answer
 RUN_TYPES = {
     "Command": "azureml.scriptrun",
     "Sweep": "hyperdrive",
@@ -118,8 +119,17 @@ async def get_run(request: Request) -> Reply:
 
 
 async def list_children(request: Request) -> Reply:
+    """A run's children in the order they were made, `$top` of them at a time."""
     ctx, (ws, job) = context_of(request), _job(request)
-    return Reply(200, {"value": [encode_run(c) for c in records.children(ctx, ws.guid, job.name)]})
+    honoured(request, "$top", "$skip")
+    found = list(records.children(ctx, ws.guid, job.name))
+    return paged(request, found, encode_run, size=MOST_CHILDREN)
+
+
+async def get_services(request: Request) -> Reply:
+    """The interactive services of a job's node: none, since a job that asks for any is refused."""
+    _job(request)
+    return Reply(200, {"instances": {}})
 
 
 async def patch_run(request: Request) -> Reply:
@@ -201,6 +211,7 @@ OPERATIONS = [
     _operation("Runs_Get", "GET", RUN, get_run),
     _operation("Runs_GetLog", "GET", f"{RUN}/logs/{{name:path}}", get_log, authenticate=False),
     _operation("Runs_GetChildren", "GET", f"{RUN}/children", list_children),
+    _operation("Runs_GetServices", "GET", f"{RUN}/serviceinstances/{{node}}", get_services),
     _operation("Runs_GetRunData", "POST", f"{HISTORY}/rundata", post_run_data),
     _operation("Runs_GetInExperiment", "GET", EXPERIMENT_RUN, get_run),
     _operation("Runs_GetDetailsInExperiment", "GET", f"{EXPERIMENT_RUN}/details", get_details),

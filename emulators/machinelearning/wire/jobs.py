@@ -45,7 +45,7 @@ def encode(request: Request, ws: Workspace, job: Job) -> dict[str, Any]:
     properties = {
         **asked,
         "experimentName": job.experiment,
-        "isArchived": bool(asked.get("isArchived")),
+        "isArchived": job.hidden,
         "properties": {**(asked.get("properties") or {}), **job.added},
         "tags": asked.get("tags") or {},
         "status": job.status,
@@ -116,12 +116,11 @@ def _next(request: Request, last: str, left: int) -> str:
 
 def _wanted(job: Job, given: dict[str, str]) -> bool:
     view, kind, tag = (given.get(n) for n in ("listviewtype", "jobtype", "tag"))
-    archived = bool(job.properties.get("isArchived"))
     # No job here was made by a schedule.
     scheduled = given.get("scheduled", "false").lower() == "true" or given.get("scheduleid")
     return (
         not scheduled
-        and (view or "ActiveOnly") in ("All", "ArchivedOnly" if archived else "ActiveOnly")
+        and (view or "ActiveOnly") in ("All", "ArchivedOnly" if job.hidden else "ActiveOnly")
         and (kind is None or job.kind.lower() == kind.lower())
         and (tag is None or _has_tag(job, tag))
     )

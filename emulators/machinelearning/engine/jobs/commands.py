@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emulators.kernel.context import Context
@@ -168,37 +169,40 @@ async def _finalize(work: Work, placed: dict[str, data.Placed], *, named: bool) 
     for name, one in placed.items():
         work.machine.fetcher.prime(job, one)
         outputs[name] = {"type": one.output.kind, "uri": one.uri}
-        kind = one.output.kind
-        ctx.store.put(JOB_OUTPUTS, JobOutput(ws.guid, job.name, name, one.uri, kind))
+        expose(ctx, ws, job, name, outputs[name])
     records.change(ctx, job, outputs=outputs)
     for name, one in placed.items():
-        if named or one.output.asset_name is None:
-            await register(ctx, ws, job, Result(name, one.output, one.uri))
+        await register(ctx, ws, job, Result(name, one.output, one.uri), named=named)
 
 
-async def register(ctx: Context, ws: Workspace, job: Job, made: Result) -> None:
-    """Make an output an asset: anonymous data, or under the name the job gave it.
+def expose(ctx: Context, ws: Workspace, job: Job, name: str, made: Mapping[str, str]) -> None:
+    """Let `azureml://jobs/{job}/outputs/{name}` stand for where an output is."""
+    found = JobOutput(ws.guid, job.name, name, made["uri"], made["type"])
+    ctx.store.put(JOB_OUTPUTS, found)
+
+
+async def register(
+    ctx: Context, ws: Workspace, job: Job, made: Result, *, named: bool = True
+) -> None:
+    """Make an output an asset: always anonymous data, and what the job gave it a name for.
+
+    Args:
+        named: false for a job that failed, whose named outputs stay as they were.
 
     Raises:
         AssetExists: the name and version hold something else.
     """
-    name, output, uri = made.name, made.output, made.uri
-    named, is_model = output.asset_name, output.kind in MODEL_TYPES
-    if named and is_model:
-        kind, properties = "models", {"modelType": output.kind, "modelUri": uri}
-    else:
-        kind = "data"
-        data_type = "uri_folder" if is_model else output.kind
-        properties = {"dataType": data_type, "dataUri": uri}
-    draft = assets.Draft(
-        kind,
-        named or f"azureml_{job.name}_output_data_{name}",
-        {
-            **await content.PREPARE[kind](ctx, ws, properties),
-            "isAnonymous": named is None,
-            "properties": {"azureml.jobName": job.name},
-        },
-        output.asset_version if named else "1",
-        by=job.created_by,
-    )
-    assets.create_version(ctx, ws, draft)
+    output, uri = made.output, made.uri
+    is_model = output.kind in MODEL_TYPES
+    data_type = "uri_folder" if is_model else output.kind
+    as_data = {"dataType": data_type, "dataUri": uri}
+    unnamed = f"azureml_{job.name}_output_data_{made.name}"
+    drafts = [assets.Draft("data", unnamed, {**as_data, "isAnonymous": True}, "1")]
+    if named and output.asset_name is not None:
+        as_model = {"modelType": output.kind, "modelUri": uri}
+        kind, about = ("models", as_model) if is_model else ("data", as_data)
+        drafts.append(assets.Draft(kind, output.asset_name, about, output.asset_version))
+    for draft in drafts:
+        ready = await content.PREPARE[draft.kind](ctx, ws, dict(draft.properties))
+        ready["properties"] = {"azureml.jobName": job.name}
+        assets.create_version(ctx, ws, replace(draft, properties=ready, by=job.created_by))

@@ -9,7 +9,7 @@ from emulators.machinelearning.engine import assets, places, workspaces
 from emulators.machinelearning.engine.runtime.definition import Definition
 from emulators.machinelearning.engine.storage_access import download
 from emulators.machinelearning.engine.uris import AssetUri, parse_uri
-from emulators.machinelearning.errors import InvalidJob
+from emulators.machinelearning.errors import AssetNotFound, InvalidJob
 from emulators.machinelearning.store.workspaces import Workspace
 
 SYSTEM_REGISTRY = "azureml"
@@ -32,7 +32,13 @@ async def definition_of(
     uri = parse_uri(reference)
     if isinstance(uri, AssetUri) and (uri.registry or "").lower() == SYSTEM_REGISTRY:
         return Definition(curated=uri.name)
-    version = assets.resolve_id(ctx, ws, reference, "environments")
+    try:
+        version = assets.resolve_id(ctx, ws, reference, "environments")
+    except AssetNotFound:
+        # Older samples name curated environments as if they were the workspace's own.
+        if isinstance(uri, AssetUri) and uri.name.lower().startswith("azureml-"):
+            return Definition(curated=uri.name)
+        raise
     home = workspaces.of_asset(ctx, ws, uri) if isinstance(uri, AssetUri) else ws
     values = version.properties
     build = values.get("build") or {}

@@ -114,7 +114,9 @@ class Jobs:
                     target=key,
                 )
         words = {k: given[k] for k in WORDS if k in given}
-        return records.change(self._ctx, known, properties={**known.properties, **words})
+        hidden = bool(given.get("isArchived", known.hidden))
+        properties = {**known.properties, **words}
+        return records.change(self._ctx, known, properties=properties, hidden=hidden)
 
     def cancel(self, ws: Workspace, name: str) -> Job:
         """Ask a job to end; one that has ended, or is about to, stays as it is.

@@ -9,7 +9,14 @@ from functools import partial
 from typing import Any
 
 from emulators.kernel.context import Context
-from emulators.machinelearning.engine.jobs import folders, records, sweeps, tracking
+from emulators.machinelearning.engine.jobs import (
+    commands,
+    folders,
+    records,
+    reuse,
+    sweeps,
+    tracking,
+)
 from emulators.machinelearning.engine.jobs.binding import Bound, bind_inputs, bind_outputs
 from emulators.machinelearning.engine.jobs.machine import Verdict, Work, failed
 from emulators.machinelearning.engine.jobs.placeholders import binding
@@ -22,7 +29,6 @@ from emulators.machinelearning.engine.jobs.spelling import (
     text_of,
 )
 from emulators.machinelearning.errors import InvalidJob
-from emulators.machinelearning.store.assets import JOB_OUTPUTS, JobOutput
 from emulators.machinelearning.store.jobs import COMPLETED, RUNNING, Job
 from emulators.machinelearning.store.workspaces import Workspace
 
@@ -143,6 +149,19 @@ async def _run_step(work: Work, *, wanted: Plan, step: Step, bound: Bound) -> Ve
         )
         return await run(work, inner)
     command = _command(step, bound)
+    key = None
+    if work.ctx.settings.reuse and reuse.deterministic(step.component):
+        key = await reuse.digest(work, command, step.node)
+        made = None if wanted.force_rerun else await reuse.find(work, key)
+        if made is not None:
+            return await reuse.take(work, made, command)
+    verdict = await _run_command(work, step, command)
+    if key is not None and verdict.status == COMPLETED:
+        reuse.remember(work, key)
+    return verdict
+
+
+async def _run_command(work: Work, step: Step, command: CommandSpec) -> Verdict:
     if step.kind == "sweep":
         return await sweeps.run(work, read_sweep(step.node, command))
     return await work.machine.command(work, command)
@@ -201,7 +220,7 @@ def _conclusion(work: Work, wanted: Plan, progress: _Progress) -> Verdict:
             if to is not None and over is not None and output in over.outputs:
                 outputs[to.name] = over.outputs[output]
     for name, made in outputs.items():
-        ctx.store.put(JOB_OUTPUTS, JobOutput(ws.guid, job.name, name, made["uri"], made["type"]))
+        commands.expose(ctx, ws, job, name, made)
     records.change(ctx, job, outputs=outputs)
     names = progress.failed()
     if not names:

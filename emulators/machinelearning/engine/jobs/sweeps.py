@@ -13,7 +13,6 @@ from emulators.machinelearning.engine.jobs.machine import Verdict, Work, failed
 from emulators.machinelearning.engine.jobs.sampling import Point, as_text, points
 from emulators.machinelearning.engine.jobs.specs import CommandSpec, Input, SweepSpec
 from emulators.machinelearning.engine.jobs.termination import to_stop
-from emulators.machinelearning.store.assets import JOB_OUTPUTS, JobOutput
 from emulators.machinelearning.store.jobs import CANCELED, COMPLETED, RUNNING, Job
 
 JUDGE_EVERY_S = 1.0
@@ -197,8 +196,7 @@ async def _conclusion(work: Work, spec: SweepSpec, trials: _Trials) -> Verdict:
     trial, score = best
     await tracking.tag(ctx, ws, job.name, "best_child_run_id", trial.name)
     for name, output in trial.outputs.items():
-        made = JobOutput(ws.guid, job.name, name, output["uri"], output["type"])
-        ctx.store.put(JOB_OUTPUTS, made)
+        commands.expose(ctx, ws, job, name, output)
         await commands.register(
             ctx, ws, job, commands.Result(name, spec.trial.outputs[name], output["uri"])
         )
