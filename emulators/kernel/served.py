@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,6 +16,8 @@ _TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n"
     b"connection: close\r\n\r\n"
 )
+
+_JOINED_BYTES = 64 << 10
 
 
 class Site:
@@ -46,6 +48,43 @@ class Site:
         except asyncio.CancelledError:
             if not self.stopping:
                 raise
+
+
+class _Joined:
+    """A cycle's transport that sends a response's head and the first of its body as one.
+
+    Each write is a TLS record, a system call and, often, a waking of the client: for small
+    answers that is most of what HTTP costs here. A head without body goes with the loop's next
+    turn.
+    """
+
+    __slots__ = ("_head", "_loop", "_started", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._head, self._started = b"", False
+
+    def write(self, data: bytes) -> None:
+        if not self._started:
+            self._head, self._started = data, True
+            self._loop.call_soon(self._flush)
+            return
+        if self._head and len(data) <= _JOINED_BYTES:
+            data, self._head = self._head + data, b""
+        self._flush()
+        self._transport.write(data)
+
+    def _flush(self) -> None:
+        if self._head and not self._transport.is_closing():
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
 
 class Served(HttpToolsProtocol):
@@ -134,7 +173,10 @@ class Served(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:  # its task begins with the loop's next turn
+            self.cycle.transport = cast(asyncio.Transport, _Joined(self.transport, self.loop))
 
     def resume_writing(self) -> None:
         self._progress = self.loop.time()
