@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
 ACCOUNT = os.environ["AZURE_STORAGE_ACCOUNT"]
 
@@ -97,5 +98,37 @@ def datalake(container: str) -> None:
         assert list(system.get_paths()) == []
 
 
+def mlflow(container: str) -> None:
+    """MLflow's artifact stores, by Blob and by Data Lake."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from azure.identity import DefaultAzureCredential
+    from mlflow.store.artifact.azure_blob_artifact_repo import AzureBlobArtifactRepository
+    from mlflow.store.artifact.azure_data_lake_artifact_repo import AzureDataLakeArtifactRepository
+
+    blob: Any = AzureBlobArtifactRepository(
+        f"wasbs://{container}@{ACCOUNT}.blob.core.windows.net/run/1"
+    )
+    lake: Any = AzureDataLakeArtifactRepository(
+        f"abfss://{container}@{ACCOUNT}.dfs.core.windows.net/run/2",
+        credential=DefaultAzureCredential(),
+    )
+    with TemporaryDirectory() as folder:
+        inside = Path(folder)
+        (inside / "sub").mkdir()
+        (inside / "a.txt").write_text("one")
+        (inside / "sub" / "b.txt").write_text("two")
+        for store in (blob, lake):
+            store.log_artifacts(folder)
+            found = [(f.path, f.is_dir) for f in store.list_artifacts("")]
+            assert sorted(found) == [("a.txt", False), ("sub", True)]
+            got = Path(store.download_artifacts(""))
+            assert (got / "sub" / "b.txt").read_text() == "two"
+    blob.delete_artifacts("sub")
+    assert [f.path for f in blob.list_artifacts()] == ["a.txt"]
+
+
 if __name__ == "__main__":
-    {"aio": aio, "adlfs": adlfs, "datalake": datalake}[sys.argv[1]](sys.argv[2])
+    clients = {"aio": aio, "adlfs": adlfs, "datalake": datalake, "mlflow": mlflow}
+    clients[sys.argv[1]](sys.argv[2])

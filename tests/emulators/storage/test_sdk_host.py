@@ -98,7 +98,7 @@ def test_connection_string(azure_env: Rehearsal, container: ContainerClient) -> 
         assert blob.download_blob().readall() == b"1"
 
 
-@pytest.mark.parametrize("what", ["aio", "adlfs", "datalake"])
+@pytest.mark.parametrize("what", ["aio", "adlfs", "datalake", "mlflow"])
 def test_clients_that_read_their_certificates_at_import(
     azure_env: Rehearsal, container: ContainerClient, what: str
 ) -> None:
