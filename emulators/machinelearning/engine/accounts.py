@@ -9,7 +9,7 @@ from typing import Any
 from emulators.kernel.context import Context
 from emulators.kernel.sas import sign_service_sas
 from emulators.machinelearning.errors import StorageFailed
-from emulators.machinelearning.store.workspaces import Workspace
+from emulators.machinelearning.store.registries import Home
 
 ARM = "https://management.azure.com"
 API = "2023-01-01"
@@ -17,7 +17,7 @@ INSIGHTS_API = "2020-02-02"
 SAS_LIFETIME = timedelta(hours=8)
 
 
-def id_for(ws: Workspace, datastore: Mapping[str, Any]) -> str:
+def id_for(ws: Home, datastore: Mapping[str, Any]) -> str:
     """The ARM id of the account that a datastore's properties name."""
     account = datastore.get("accountName", ws.storage_account)
     if account == ws.storage_account:
@@ -43,7 +43,7 @@ async def key_of(ctx: Context, account_id: str) -> str:
     return str(answer.json()["keys"][0]["value"])
 
 
-async def instrumentation_key(ctx: Context, ws: Workspace) -> str | None:
+async def instrumentation_key(ctx: Context, ws: Home) -> str | None:
     """The key of the workspace's Application Insights; None where that is not to be had."""
     async with ctx.peers.client() as http:
         url = f"{ARM}{ws.properties.get('applicationInsights', '')}"
@@ -55,7 +55,7 @@ async def instrumentation_key(ctx: Context, ws: Workspace) -> str | None:
 
 
 async def container_sas(
-    ctx: Context, ws: Workspace, container: str, permissions: str = "racwdl"
+    ctx: Context, ws: Home, container: str, permissions: str = "racwdl"
 ) -> str:
     """A signature for a container of the workspace's own account, good for eight hours.
 

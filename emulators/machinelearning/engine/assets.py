@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emulators.kernel.context import Context
-from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine import names, workspaces
 from emulators.machinelearning.engine.uris import AssetUri, parse_uri
 from emulators.machinelearning.errors import AssetExists, AssetNotFound, InvalidUri, ValidationError
@@ -19,7 +18,7 @@ from emulators.machinelearning.store.assets import (
     AssetVersion,
     CodeHash,
 )
-from emulators.machinelearning.store.workspaces import Workspace
+from emulators.machinelearning.store.registries import Home
 
 LATEST = "latest"
 LABELS = (LATEST, "default")
@@ -90,12 +89,12 @@ class Made:
     created: bool
 
 
-def find_container(ctx: Context, ws: Workspace, kind: str, name: str) -> AssetContainer | None:
+def find_container(ctx: Context, ws: Home, kind: str, name: str) -> AssetContainer | None:
     """The container of that name, or None."""
     return ctx.store.get(CONTAINERS, ws.guid, kind, name.lower())
 
 
-def get_container(ctx: Context, ws: Workspace, kind: str, name: str) -> AssetContainer:
+def get_container(ctx: Context, ws: Home, kind: str, name: str) -> AssetContainer:
     """The container of that name.
 
     Raises:
@@ -104,12 +103,12 @@ def get_container(ctx: Context, ws: Workspace, kind: str, name: str) -> AssetCon
     found = find_container(ctx, ws, kind, name)
     if found is None:
         raise AssetNotFound(
-            f"{KINDS[kind].word} container {name} not found in workspace {ws.name}.", target=name
+            f"{KINDS[kind].word} container {name} not found in {ws.spoken}.", target=name
         )
     return found
 
 
-def get_version(ctx: Context, ws: Workspace, kind: str, name: str, version: str) -> AssetVersion:
+def get_version(ctx: Context, ws: Home, kind: str, name: str, version: str) -> AssetVersion:
     """One version of an asset.
 
     Args:
@@ -123,13 +122,13 @@ def get_version(ctx: Context, ws: Workspace, kind: str, name: str, version: str)
     found = ctx.store.get(VERSIONS, ws.guid, kind, name.lower(), version)
     if found is None:
         raise AssetNotFound(
-            f"{KINDS[kind].word} {name}:{version} not found in workspace {ws.name}.",
+            f"{KINDS[kind].word} {name}:{version} not found in {ws.spoken}.",
             target=f"{name}:{version}",
         )
     return found
 
 
-def get_labelled(ctx: Context, ws: Workspace, kind: str, name: str, label: str) -> AssetVersion:
+def get_labelled(ctx: Context, ws: Home, kind: str, name: str, label: str) -> AssetVersion:
     """The version a label stands for; each is the newest that is not archived.
 
     Raises:
@@ -144,19 +143,19 @@ def get_labelled(ctx: Context, ws: Workspace, kind: str, name: str, label: str) 
     return max(living, key=lambda v: v.number)
 
 
-def versions(ctx: Context, ws: Workspace, kind: str, name: str) -> list[AssetVersion]:
+def versions(ctx: Context, ws: Home, kind: str, name: str) -> list[AssetVersion]:
     """All versions of a name, newest first."""
     found = ctx.store.scan(VERSIONS, ws.guid, kind, name.lower())
     return sorted(found, key=lambda v: -v.number)
 
 
-def containers(ctx: Context, ws: Workspace, kind: str) -> list[AssetContainer]:
+def containers(ctx: Context, ws: Home, kind: str) -> list[AssetContainer]:
     """All containers of a kind, newest first."""
     found = ctx.store.scan(CONTAINERS, ws.guid, kind)
     return sorted(found, key=lambda c: c.modified, reverse=True)
 
 
-def create_version(ctx: Context, ws: Workspace, draft: Draft) -> Made:
+def create_version(ctx: Context, ws: Home, draft: Draft) -> Made:
     """Make a version, or change the words on one that is there.
 
     The same content again is harmless; its tags, description, properties and archived flag
@@ -180,7 +179,7 @@ def create_version(ctx: Context, ws: Workspace, draft: Draft) -> Made:
         return Made(_make(ctx, ws, replace(draft, version=version)), created=True)
 
 
-def _make(ctx: Context, ws: Workspace, draft: Draft) -> AssetVersion:
+def _make(ctx: Context, ws: Home, draft: Draft) -> AssetVersion:
     now, rules, by = ctx.clock.now(), KINDS[draft.kind], draft.by
     version = draft.version or "1"
     given = {k: v for k, v in draft.properties.items() if v is not None}
@@ -248,7 +247,7 @@ def _immutable(old: AssetVersion, field: str) -> AssetExists:
 
 
 def change_container(
-    ctx: Context, ws: Workspace, kind: str, name: str, given: Mapping[str, Any], *, by: str
+    ctx: Context, ws: Home, kind: str, name: str, given: Mapping[str, Any], *, by: str
 ) -> tuple[AssetContainer, bool]:
     """Make a container, or change its words and archived flag; whether it was made.
 
@@ -281,7 +280,7 @@ def change_container(
     return new, old is None
 
 
-def delete_version(ctx: Context, ws: Workspace, kind: str, name: str, version: str) -> bool:
+def delete_version(ctx: Context, ws: Home, kind: str, name: str, version: str) -> bool:
     """Remove a version; the container stays, and its number is not given out again."""
     with ctx.store.transaction():
         old = ctx.store.get(VERSIONS, ws.guid, kind, name.lower(), version)
@@ -295,7 +294,7 @@ def delete_version(ctx: Context, ws: Workspace, kind: str, name: str, version: s
     return True
 
 
-def delete_container(ctx: Context, ws: Workspace, kind: str, name: str) -> bool:
+def delete_container(ctx: Context, ws: Home, kind: str, name: str) -> bool:
     """Remove a name and all its versions."""
     with ctx.store.transaction():
         for old in versions(ctx, ws, kind, name):
@@ -312,7 +311,7 @@ def _forget_hash(ctx: Context, old: AssetVersion) -> None:
             ctx.store.delete(CODE_HASHES, old.owner, str(digest))
 
 
-def code_by_hash(ctx: Context, ws: Workspace, digest: str) -> AssetVersion | None:
+def code_by_hash(ctx: Context, ws: Home, digest: str) -> AssetVersion | None:
     """The code version with that content, whatever its name."""
     index = ctx.store.get(CODE_HASHES, ws.guid, digest)
     if index is None:
@@ -320,13 +319,13 @@ def code_by_hash(ctx: Context, ws: Workspace, digest: str) -> AssetVersion | Non
     return ctx.store.get(VERSIONS, ws.guid, "codes", index.name.lower(), index.version)
 
 
-def arm_id(ws: Workspace, kind: str, name: str, version: str | None = None) -> str:
-    """The ARM id of a container or a version."""
+def arm_id(ws: Home, kind: str, name: str, version: str | None = None) -> str:
+    """The id of a container or a version: ARM's in a workspace, `azureml://…` in a registry."""
     tail = "" if version is None else f"/versions/{version}"
-    return f"{ws.arm_id}/{kind}/{name}{tail}"
+    return f"{ws.asset_scope}/{kind}/{name}{tail}"
 
 
-def resolve_id(ctx: Context, ws: Workspace, reference: str, kind: str = "") -> AssetVersion:
+def resolve_id(ctx: Context, ws: Home, reference: str, kind: str = "") -> AssetVersion:
     """The version that an ARM id, `azureml://…` id or `azureml:name:version` stands for.
 
     Without a version or label the latest is meant.
@@ -337,7 +336,7 @@ def resolve_id(ctx: Context, ws: Workspace, reference: str, kind: str = "") -> A
     Raises:
         InvalidUri: not an asset reference, or of another kind.
         AssetNotFound, ResourceMissing: it does not exist.
-        Unsupported: it lives in a registry.
+        Unsupported: it lives in a registry of Microsoft's.
     """
     uri = parse_uri(reference)
     if not isinstance(uri, AssetUri):
@@ -345,11 +344,6 @@ def resolve_id(ctx: Context, ws: Workspace, reference: str, kind: str = "") -> A
     wanted = uri.kind or kind
     if not wanted or (kind and wanted != kind) or wanted not in KINDS:
         raise InvalidUri(reference, f"the id of one of '{kind or ', '.join(KINDS)}' is expected")
-    if uri.registry is not None:
-        raise Unsupported(
-            f"assets of the registry '{uri.registry}' here ({reference})",
-            tracked="emulators/machinelearning/README.md, registries",
-        )
     home = workspaces.of_asset(ctx, ws, uri)
     if uri.version is not None:
         return get_version(ctx, home, wanted, uri.name, uri.version)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from emulators.kernel.context import Context
 from emulators.machinelearning.engine import accounts, names, storage_access
 from emulators.machinelearning.store.assets import UPLOADS, Upload
-from emulators.machinelearning.store.workspaces import Workspace
+from emulators.machinelearning.store.registries import Home
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Granted:
     sas: str
 
 
-async def start_upload(ctx: Context, ws: Workspace, kind: str, name: str, version: str) -> Granted:
+async def start_upload(ctx: Context, ws: Home, kind: str, name: str, version: str) -> Granted:
     """A container for the files of a version; asking again gives the same one, signed anew.
 
     Raises:

@@ -14,14 +14,14 @@ from emulators.kernel.errors import ServiceError
 from emulators.machinelearning.engine import places, storage_access
 from emulators.machinelearning.engine.uris import LOOPBACK, BlobUri, parse_uri
 from emulators.machinelearning.errors import InvalidUri, ValidationError
-from emulators.machinelearning.store.workspaces import Workspace
+from emulators.machinelearning.store.registries import Home
 
 DATA_TYPES = ("uri_file", "uri_folder", "mltable")
 MODEL_TYPES = ("custom_model", "mlflow_model", "triton_model")
 Properties = dict[str, Any]
 
 
-async def data(ctx: Context, ws: Workspace, given: Properties) -> Properties:
+async def data(ctx: Context, ws: Home, given: Properties) -> Properties:
     """A data version: a known type, and its reference in long form.
 
     Raises:
@@ -38,7 +38,7 @@ async def data(ctx: Context, ws: Workspace, given: Properties) -> Properties:
     return {**given, "dataUri": _plain(ws, uri)}
 
 
-async def models(ctx: Context, ws: Workspace, given: Properties) -> Properties:
+async def models(ctx: Context, ws: Home, given: Properties) -> Properties:
     """A model version: its files found wherever it points, its flavors read from its MLmodel.
 
     Raises:
@@ -57,7 +57,7 @@ async def models(ctx: Context, ws: Workspace, given: Properties) -> Properties:
     return {**given, "modelType": kind, "modelUri": uri, "flavors": flavors}
 
 
-async def read_flavors(ctx: Context, ws: Workspace, uri: str) -> dict[str, Any]:
+async def read_flavors(ctx: Context, ws: Home, uri: str) -> dict[str, Any]:
     """The flavors that a model folder's MLmodel lists, as the wire has them: `{f: {"data": …}}`.
 
     Assumed: a folder without a readable MLmodel is registered with no flavors.
@@ -82,7 +82,7 @@ def _said(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-async def environments(ctx: Context, ws: Workspace, given: Properties) -> Properties:
+async def environments(ctx: Context, ws: Home, given: Properties) -> Properties:
     """An environment version: an image, a build context or a conda file, and only what parses.
 
     Raises:
@@ -113,7 +113,7 @@ def _check_conda(text: Any) -> None:
         raise ValidationError("The conda file must be a YAML mapping.", target="condaFile")
 
 
-async def components(ctx: Context, ws: Workspace, given: Properties) -> Properties:
+async def components(ctx: Context, ws: Home, given: Properties) -> Properties:
     """A component version: its specification, kept as it came.
 
     Raises:
@@ -127,7 +127,7 @@ async def components(ctx: Context, ws: Workspace, given: Properties) -> Properti
     return given
 
 
-async def codes(ctx: Context, ws: Workspace, given: Properties) -> Properties:
+async def codes(ctx: Context, ws: Home, given: Properties) -> Properties:
     """A code version: where its snapshot was uploaded to.
 
     Raises:
@@ -146,7 +146,7 @@ def _text(given: Mapping[str, Any], field: str) -> str:
     return value
 
 
-def _plain(ws: Workspace, uri: str) -> str:
+def _plain(ws: Home, uri: str) -> str:
     """A URL of the explicit door by Azure's own host name; anything else exactly as it is."""
     found = parse_uri(uri)
     if not isinstance(found, BlobUri) or urlsplit(uri).hostname not in LOOPBACK:
@@ -154,7 +154,7 @@ def _plain(ws: Workspace, uri: str) -> str:
     return str(BlobUri(found.account or ws.storage_account, found.container, found.path))
 
 
-Prepare = Callable[[Context, Workspace, Properties], Awaitable[Properties]]
+Prepare = Callable[[Context, Home, Properties], Awaitable[Properties]]
 PREPARE: dict[str, Prepare] = {
     "data": data,
     "models": models,

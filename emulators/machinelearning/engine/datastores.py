@@ -10,7 +10,8 @@ from emulators.kernel.context import Context
 from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine import accounts, names
 from emulators.machinelearning.errors import AssetNotFound, UserError, ValidationError
-from emulators.machinelearning.store.workspaces import CHILDREN, Child, Workspace
+from emulators.machinelearning.store.registries import Home
+from emulators.machinelearning.store.workspaces import CHILDREN, Child
 
 KIND = "datastores"
 SERVED = ("AzureBlob", "AzureDataLakeGen2")
@@ -20,7 +21,7 @@ SECRET_FIELDS = {"AccountKey": "key", "Sas": "sasToken", "ServicePrincipal": "cl
 DEFAULT = "workspaceblobstore"
 
 
-def get(ctx: Context, ws: Workspace, name: str) -> Child:
+def get(ctx: Context, ws: Home, name: str) -> Child:
     """The datastore of that name.
 
     Raises:
@@ -32,12 +33,12 @@ def get(ctx: Context, ws: Workspace, name: str) -> Child:
     return found
 
 
-def every(ctx: Context, ws: Workspace) -> Iterator[Child]:
+def every(ctx: Context, ws: Home) -> Iterator[Child]:
     """All datastores, by name."""
     return ctx.store.scan(CHILDREN, ws.guid, KIND)
 
 
-def default(ctx: Context, ws: Workspace) -> Child:
+def default(ctx: Context, ws: Home) -> Child:
     """The workspace's default datastore.
 
     Raises:
@@ -55,12 +56,12 @@ def place_of(store: Child) -> tuple[str, str]:
     return values["accountName"], values.get("containerName") or values.get("filesystem") or ""
 
 
-def secret_name(ws: Workspace, name: str) -> str:
+def secret_name(ws: Home, name: str) -> str:
     """Under which name the state folder keeps the datastore's secret."""
     return f"ml/datastore/{ws.guid}/{name.lower()}/secret"
 
 
-def put(ctx: Context, ws: Workspace, name: str, given: Mapping[str, Any], by: str) -> Child:
+def put(ctx: Context, ws: Home, name: str, given: Mapping[str, Any], by: str) -> Child:
     """Make or change a datastore. Its secrets are kept apart and never come back from a GET.
 
     Which one is the default is settled when the workspace is made: `isDefault` is read-only.
@@ -98,7 +99,7 @@ def put(ctx: Context, ws: Workspace, name: str, given: Mapping[str, Any], by: st
 
 
 def _keep_secret(
-    ctx: Context, ws: Workspace, name: str, credentials: Mapping[str, Any]
+    ctx: Context, ws: Home, name: str, credentials: Mapping[str, Any]
 ) -> dict[str, Any]:
     kind = credentials.get("credentialsType", "None")
     if kind not in CREDENTIALS:
@@ -110,7 +111,7 @@ def _keep_secret(
     return {**public, "credentialsType": kind}
 
 
-def delete(ctx: Context, ws: Workspace, name: str) -> bool:
+def delete(ctx: Context, ws: Home, name: str) -> bool:
     """Remove a datastore and its secret; its container and files stay.
 
     Raises:
@@ -125,7 +126,7 @@ def delete(ctx: Context, ws: Workspace, name: str) -> bool:
     return ctx.store.delete(CHILDREN, ws.guid, KIND, name.lower())
 
 
-async def secrets_of(ctx: Context, ws: Workspace, name: str) -> dict[str, str]:
+async def secrets_of(ctx: Context, ws: Home, name: str) -> dict[str, str]:
     """The secret of a datastore as the wire has it: the one given, or its account's own key.
 
     Raises:

@@ -9,6 +9,7 @@ from emulators.machinelearning.errors import ValidationError
 ASSET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}\Z")
 VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,254}\Z")
 WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}\Z")
+REGISTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,31}\Z")
 DATASTORE = re.compile(r"[A-Za-z0-9_]{1,255}\Z")
 COMPUTE = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,22}[A-Za-z0-9])?\Z")
 CONNECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}\Z")
@@ -18,6 +19,7 @@ RULES = {
     "asset": (ASSET, "letters, digits, '_', '-' and '.', at most 255, not '-' or '.' first"),
     "version": (VERSION, "letters, digits, '_', '-', '+' and '.', at most 255, not '.' first"),
     "workspace": (WORKSPACE, "3 to 33 letters, digits, '-' and '_', a letter or digit first"),
+    "registry": (REGISTRY, "2 to 32 letters, digits, '-' and '_', a letter or digit first"),
     "datastore": (DATASTORE, "letters, digits and '_', at most 255"),
     "compute": (COMPUTE, "a letter first, then letters, digits and '-', at most 24 in all"),
     "connection": (CONNECTION, "2 to 64 letters, digits, '_', '-' and '.'"),

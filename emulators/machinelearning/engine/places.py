@@ -19,7 +19,7 @@ from emulators.machinelearning.engine.uris import (
 )
 from emulators.machinelearning.errors import InvalidUri
 from emulators.machinelearning.store.assets import JOB_OUTPUTS
-from emulators.machinelearning.store.workspaces import Workspace
+from emulators.machinelearning.store.registries import Home
 
 ARTIFACT_STORE = "workspaceartifactstore"
 
@@ -30,7 +30,7 @@ def artifacts_uri(run: str, path: str = "") -> DatastoreUri:
 
 
 def default_output_uri(
-    ctx: Context, ws: Workspace, job: str, output: str, datastore: str | None = None
+    ctx: Context, ws: Home, job: str, output: str, datastore: str | None = None
 ) -> DatastoreUri:
     """Where a job's output goes when nobody says otherwise: `azureml/{job}/{output}/`.
 
@@ -41,7 +41,7 @@ def default_output_uri(
     return DatastoreUri(store, f"azureml/{job}/{output}/")
 
 
-def located(ctx: Context, ws: Workspace, uri: str | Uri) -> DatastoreUri | BlobUri | HttpsUri:
+def located(ctx: Context, ws: Home, uri: str | Uri) -> DatastoreUri | BlobUri | HttpsUri:
     """Follow assets, job outputs and runs to where their files are.
 
     Raises:
@@ -57,7 +57,7 @@ def located(ctx: Context, ws: Workspace, uri: str | Uri) -> DatastoreUri | BlobU
     raise InvalidUri(str(uri), "it refers to itself")
 
 
-def _step(ctx: Context, ws: Workspace, uri: AssetUri | JobOutputUri | RunUri) -> Uri:
+def _step(ctx: Context, ws: Home, uri: AssetUri | JobOutputUri | RunUri) -> Uri:
     if isinstance(uri, RunUri):
         return artifacts_uri(uri.run, uri.path)
     if isinstance(uri, JobOutputUri):
@@ -74,7 +74,7 @@ def _step(ctx: Context, ws: Workspace, uri: AssetUri | JobOutputUri | RunUri) ->
     return next_uri
 
 
-def _output(ctx: Context, ws: Workspace, uri: JobOutputUri) -> Uri:
+def _output(ctx: Context, ws: Home, uri: JobOutputUri) -> Uri:
     known = ctx.store.get(JOB_OUTPUTS, ws.guid, uri.job, uri.output)
     if known is None and uri.output in (ARTIFACTS, "default"):
         return artifacts_uri(uri.job, uri.path)
@@ -89,7 +89,7 @@ def _output(ctx: Context, ws: Workspace, uri: JobOutputUri) -> Uri:
     raise InvalidUri(str(uri), "the output it names is not in a datastore")
 
 
-async def resolve(ctx: Context, workspace: Workspace, uri: str | Uri) -> DatastorePath:
+async def resolve(ctx: Context, workspace: Home, uri: str | Uri) -> DatastorePath:
     """The storage place that any data reference stands for; nothing need be there yet.
 
     Raises:
@@ -116,7 +116,7 @@ async def resolve(ctx: Context, workspace: Workspace, uri: str | Uri) -> Datasto
     return DatastorePath(account, container, found.path)
 
 
-def long_uri(ctx: Context, ws: Workspace, where: DatastorePath) -> str:
+def long_uri(ctx: Context, ws: Home, where: DatastorePath) -> str:
     """The long datastore form of a place; its https form when no datastore covers it."""
     for store in datastores.every(ctx, ws):
         served = store.properties.get("datastoreType") in datastores.SERVED
@@ -125,7 +125,7 @@ def long_uri(ctx: Context, ws: Workspace, where: DatastorePath) -> str:
     return where.url
 
 
-async def canonical(ctx: Context, ws: Workspace, uri: str) -> str:
+async def canonical(ctx: Context, ws: Home, uri: str) -> str:
     """The form in which the service gives a data reference back.
 
     Short datastore forms become long ones, job outputs and runs the place they stand for, blob

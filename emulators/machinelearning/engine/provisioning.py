@@ -108,11 +108,11 @@ async def create(ctx: Context, at: Scope, body: Mapping[str, Any]) -> tuple[Work
     old = ctx.store.get(WORKSPACES, key)
     if old is not None:
         return update(ctx, old, body), False
-    await _check_group(ctx, at)
+    await check_group(ctx, at)
     guid = ctx.ids.guid()
     account_id = given.get("storageAccount") or _storage_id(at, _account_name(at.name, guid))
-    account = _account_of(account_id)
-    await _ensure_account(ctx, account_id, body.get("location") or ctx.settings.region)
+    account = account_of(account_id)
+    await ensure_account(ctx, account_id, body.get("location") or ctx.settings.region)
     kept = {k: given[k] for k in CHANGEABLE if given.get(k) is not None}
     kept |= {"storageAccount": account_id, "hbiWorkspace": bool(given.get("hbiWorkspace"))}
     kept |= await _ensure_companions(ctx, at, given, guid)
@@ -130,7 +130,7 @@ async def create(ctx: Context, at: Scope, body: Mapping[str, Any]) -> tuple[Work
         now,
         at.by,
         dict(body.get("tags") or {}),
-        _identity(ctx, body.get("identity")),
+        identity_of(ctx, body.get("identity")),
         dict(body.get("sku") or {"name": "Basic", "tier": "Basic"}),
     )
     await _make_containers(ctx, made)
@@ -185,7 +185,12 @@ def _storage_id(at: Scope, account: str) -> str:
     )
 
 
-def _account_of(account_id: str) -> str:
+def account_of(account_id: str) -> str:
+    """The name in the ARM id of a storage account.
+
+    Raises:
+        ValidationError: it is no such id.
+    """
     match = STORAGE_ID.match(account_id)
     if not match:
         raise ValidationError(
@@ -194,7 +199,8 @@ def _account_of(account_id: str) -> str:
     return match[1].lower()
 
 
-def _identity(ctx: Context, given: Any) -> dict[str, Any]:
+def identity_of(ctx: Context, given: Any) -> dict[str, Any]:
+    """The identity of a new workspace or registry, as asked for."""
     kind = str((given or {}).get("type") or "SystemAssigned")
     made: dict[str, Any] = {"type": kind}
     if "systemassigned" in kind.lower():
@@ -204,7 +210,12 @@ def _identity(ctx: Context, given: Any) -> dict[str, Any]:
     return made
 
 
-async def _check_group(ctx: Context, at: Scope) -> None:
+async def check_group(ctx: Context, at: Scope) -> None:
+    """Ask the resource manager for the group.
+
+    Raises:
+        GroupMissing: it does not exist.
+    """
     async with ctx.peers.client() as http:
         url = f"{ARM}/subscriptions/{at.subscription}/resourcegroups/{at.group}"
         answer = await http.get(url, params={"api-version": RESOURCES_API})
@@ -212,7 +223,12 @@ async def _check_group(ctx: Context, at: Scope) -> None:
         raise GroupMissing(f"Resource group '{at.group}' could not be found.")
 
 
-async def _ensure_account(ctx: Context, account_id: str, location: str) -> None:
+async def ensure_account(ctx: Context, account_id: str, location: str) -> None:
+    """Make the storage account unless it is there.
+
+    Raises:
+        StorageFailed: the resource manager refuses.
+    """
     async with ctx.peers.client() as http:
         url, query = f"{ARM}{account_id}", {"api-version": STORAGE_API}
         if (await http.get(url, params=query)).status_code == 200:
@@ -325,7 +341,7 @@ def update(ctx: Context, ws: Workspace, body: Mapping[str, Any]) -> Workspace:
     changed = {k: given[k] for k in CHANGEABLE if given.get(k) is not None}
     identity = body.get("identity")
     if identity and identity.get("type") != ws.identity.get("type"):
-        fresh = _identity(ctx, identity)
+        fresh = identity_of(ctx, identity)
         fresh |= {k: v for k, v in ws.identity.items() if k in fresh and k != "type"}
         identity = fresh
     else:

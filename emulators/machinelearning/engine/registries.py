@@ -1,79 +1,64 @@
-"""The `azureml` system registry: the curated environments that can be built here, nothing else."""
+"""Which registry is meant; making and removing one is in `registries_provisioning`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
+from emulators.kernel.context import Context
 from emulators.kernel.errors import Unsupported
-from emulators.machinelearning.engine.runtime.curated import CURATED, Curated, find
-from emulators.machinelearning.errors import AssetNotFound
+from emulators.machinelearning.errors import ResourceMissing
+from emulators.machinelearning.store.registries import REGISTRIES, Registry
 
 SYSTEM = "azureml"
-GROUP = "rehearsal-registries"
 TRACKED = "emulators/machinelearning/README.md, registries"
 
 
-@dataclass(frozen=True, slots=True)
-class CuratedVersion:
-    """A curated environment as the registry shows it."""
-
-    name: str
-    version: str
-    properties: dict[str, Any]
-
-    @property
-    def id(self) -> str:
-        return f"azureml://registries/{SYSTEM}/environments/{self.name}/versions/{self.version}"
+def is_system(name: str) -> bool:
+    """Whether the name is one of Microsoft's own registries (`azureml`, `azureml-meta`, …)."""
+    return name.lower() == SYSTEM or name.lower().startswith((f"{SYSTEM}-", "azure-"))
 
 
-def check(registry: str) -> None:
-    """Refuse every registry but the system's.
+def find(ctx: Context, name: str) -> Registry | None:
+    """The registry of that name in any case of letters, or None."""
+    return ctx.store.get(REGISTRIES, name.lower())
+
+
+def named(ctx: Context, name: str) -> Registry:
+    """The registry of that name, wherever it is: names are the tenant's.
 
     Raises:
-        Unsupported: it is another; those come with promotion.
+        Unsupported: one of Microsoft's.
+        ResourceMissing: there is none.
     """
-    if registry.lower() != SYSTEM:
-        raise Unsupported(
-            f"the registry '{registry}' (registries come with part 2)", tracked=TRACKED
-        )
-
-
-def names() -> list[str]:
-    """Curated environments that can be built here, by name."""
-    return sorted(CURATED)
-
-
-def environment(name: str, version: str | None = None) -> CuratedVersion:
-    """A curated environment; it has one version here, whichever a sample pins.
-
-    Args:
-        version: a number, or None for the latest.
-
-    Raises:
-        AssetNotFound: not one that is known here; the message names those that are.
-    """
-    found = find(name)
+    if is_system(name):
+        raise Unsupported(f"this use of Microsoft's registry '{name}'", tracked=TRACKED)
+    found = find(ctx, name)
     if found is None:
-        raise AssetNotFound(
-            f"The environment '{name}' of the registry '{SYSTEM}' cannot be built by Rehearsal;"
-            f" these can: {', '.join(names())}.",
-            target=name,
+        raise ResourceMissing(f"The registry '{name}' could not be found.")
+    return found
+
+
+def get(ctx: Context, subscription: str, group: str, name: str) -> Registry:
+    """The registry at an ARM scope.
+
+    Raises:
+        ResourceMissing: it is not there.
+    """
+    found = find(ctx, name)
+    if found is None or (found.subscription.lower(), found.group.lower()) != (
+        subscription.lower(),
+        group.lower(),
+    ):
+        raise ResourceMissing(
+            f"The Resource 'Microsoft.MachineLearningServices/registries/{name}' under resource"
+            f" group '{group}' was not found. For more details please go to"
+            " https://aka.ms/ARMResourceNotFoundFix"
         )
-    return CuratedVersion(found.name, version or found.version, _properties(found))
+    return found
 
 
-def _properties(found: Curated) -> dict[str, Any]:
-    packages = "".join(f"  - {line}\n" for line in found.requirements)
-    conda = f"name: {found.name}\ndependencies:\n- python={found.python}\n- pip\n- pip:\n{packages}"
-    return {
-        "condaFile": conda,
-        "osType": "Linux",
-        "environmentType": "Curated",
-        "isAnonymous": False,
-        "isArchived": False,
-        "description": found.description,
-        "tags": {},
-        "properties": {},
-        "provisioningState": "Succeeded",
-    }
+def every(ctx: Context, group: str | None = None) -> Iterator[Registry]:
+    """All registries, or those of a group, by name."""
+    for found in ctx.store.scan(REGISTRIES):
+        if group is None or found.group.lower() == group.lower():
+            yield found

@@ -318,6 +318,36 @@ async def upload(ctx: Context, source: Path, where: DatastorePath) -> int:
         return sum(await _together(one(file, at) for file, at in wanted))
 
 
+async def copy(
+    ctx: Context, source: DatastorePath, pairs: Iterable[tuple[Entry, DatastorePath]], bearer: str
+) -> None:
+    """Copy blobs of `source`'s container where they are to be, by the storage service itself.
+
+    Args:
+        bearer: a token that reads the source.
+
+    Raises:
+        PathNotFound: a blob, account or container is gone.
+        StorageFailed: an account refuses.
+    """
+    gate = asyncio.Semaphore(PARALLEL)
+    async with _client(ctx) as http:
+
+        async def one(entry: Entry, target: DatastorePath) -> None:
+            blob = DatastorePath(source.account, source.container, entry.path)
+            headers = {
+                "x-ms-copy-source": blob.url,
+                "x-ms-copy-source-authorization": f"Bearer {bearer}",
+                "x-ms-requires-sync": "true",
+            }
+            async with gate:
+                answer = await http.put(target.url, headers=headers)
+            if answer.status_code not in (201, 202):
+                raise _refused(answer, "copy", blob)
+
+        await _together(one(entry, target) for entry, target in pairs)
+
+
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     for at, _, names in os.walk(folder):
         for name in sorted(names):

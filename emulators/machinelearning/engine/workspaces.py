@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emulators.kernel.context import Context
+from emulators.machinelearning.engine import registries
 from emulators.machinelearning.engine.uris import AssetUri, WorkspaceRef
 from emulators.machinelearning.errors import ResourceMissing, SubscriptionMissing
+from emulators.machinelearning.store.registries import Home
 from emulators.machinelearning.store.workspaces import (
     WORKSPACE_GUIDS,
     WORKSPACES,
@@ -64,13 +66,14 @@ def every(
         yield found
 
 
-def ref_of(ws: Workspace) -> WorkspaceRef:
-    """The workspace as long URIs name it."""
+def ref_of(ws: Home) -> WorkspaceRef:
+    """The workspace as long URIs name it; registries have no datastores, so none needs one."""
+    assert isinstance(ws, Workspace)
     return WorkspaceRef(ws.subscription, ws.group, ws.name)
 
 
-def named_by(ctx: Context, ws: Workspace, ref: WorkspaceRef | None) -> Workspace:
-    """The workspace a URI names; the one at hand where it names none.
+def named_by(ctx: Context, ws: Home, ref: WorkspaceRef | None) -> Home:
+    """The workspace a URI names; what is at hand where it names none.
 
     Raises:
         SubscriptionMissing, ResourceMissing: the named one does not exist.
@@ -80,12 +83,15 @@ def named_by(ctx: Context, ws: Workspace, ref: WorkspaceRef | None) -> Workspace
     return get(ctx, ref.subscription, ref.group, ref.workspace)
 
 
-def of_asset(ctx: Context, ws: Workspace, uri: AssetUri) -> Workspace:
-    """The workspace an asset id points into.
+def of_asset(ctx: Context, ws: Home, uri: AssetUri) -> Home:
+    """The workspace or registry an asset id points into.
 
     Raises:
         SubscriptionMissing, ResourceMissing: the named one does not exist.
+        Unsupported: a registry of Microsoft's.
     """
+    if uri.registry is not None:
+        return registries.named(ctx, uri.registry)
     if uri.workspace_guid is not None:
         found = by_guid(ctx, uri.workspace_guid)
         if found is None:

@@ -40,6 +40,16 @@ class Workspace:
             f"/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
         )
 
+    @property
+    def asset_scope(self) -> str:
+        """What the ids of its assets begin with."""
+        return self.arm_id
+
+    @property
+    def spoken(self) -> str:
+        """As messages name it."""
+        return f"workspace {self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Child:

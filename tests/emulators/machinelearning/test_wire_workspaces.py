@@ -236,11 +236,12 @@ def test_what_azure_has_and_we_do_not_is_said(world: World) -> None:
         assert refused.json()["error"]["code"] == "NotEmulated"
 
 
-def test_the_system_registry_is_discovered_and_others_are_refused(world: World) -> None:
+def test_the_system_registry_is_discovered_and_shows_what_can_be_built(world: World) -> None:
     url = f"{ML}/registrymanagement/v1.0/registries/azureml/discovery"
     found = world.call("GET", url).json()
     assert found["primaryRegionResourceProviderUri"] == f"{ML}/"
-    refused = world.call("GET", url.replace("/azureml/", "/mine/"))
+    assert world.call("GET", url.replace("/azureml/", "/mine/")).status_code == 404
+    refused = world.call("GET", url.replace("/azureml/", "/azureml-meta/"))
     assert refused.status_code == 501
     scope = (
         f"{ML}/mferp/managementfrontend/subscriptions/{found['subscriptionId']}/resourceGroups/"
