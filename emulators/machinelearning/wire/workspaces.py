@@ -11,6 +11,7 @@ from emulators.kernel.azure_http import etag_of, iso, operation_status
 from emulators.kernel.http import Operation, Reply, context_of, links_of, read_json
 from emulators.kernel.links import Links
 from emulators.machinelearning.engine import accounts, provisioning, workspaces
+from emulators.machinelearning.engine.jobs.manager import jobs_of
 from emulators.machinelearning.store.workspaces import Workspace
 from emulators.machinelearning.wire.scope import (
     ARM_HOST,
@@ -92,6 +93,7 @@ async def delete(request: Request) -> Reply:
     if found is None:
         return Reply(204)
     provisioning.delete(ctx, found)
+    jobs_of(ctx).forget(found)
     return done(request, found.arm_id, status=202, kind="workspace", location=found.location)
 
 

@@ -131,6 +131,12 @@ class Jobs:
         work.cancel()
         return records.get(self._ctx, ws.guid, name)
 
+    def forget(self, ws: Workspace) -> None:
+        """End what runs for a workspace that is gone; there is nobody left to tell."""
+        for (workspace, _), work in list(self.machine.works.items()):
+            if workspace == ws.guid:
+                work.task.cancel()
+
     def recover(self) -> None:
         """Say of what a stop of the host cut short how it ended: it failed.
 
