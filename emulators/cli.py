@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -55,8 +56,11 @@ def settings_of(state: Path | None, **given: Any) -> Settings:
 
 def _told(error: Mapping[str, Any]) -> str:
     name = str(error["loc"][0]) if error["loc"] else "settings"
+    option = "--ports or " if name.endswith("_port") else ""
+    if name in inspect.signature(up).parameters:
+        option = f"--{name.replace('_', '-')} or "
     return (
-        f"{name} (--{name.replace('_', '-')} or REHEARSAL_{name.upper()}):"
+        f"{name} ({option}REHEARSAL_{name.upper()}):"
         f" {error['msg'][:1].lower()}{error['msg'][1:]}, not {error['input']!r}."
     )
 
