@@ -209,3 +209,87 @@ class DeletionFailed(Conflict):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class InvalidTemplate(BadRequest):
+    """A template, or what was given with it, that cannot be deployed."""
+
+    code = "InvalidTemplate"
+
+
+class ExpressionInvalid(InvalidTemplate):
+    """An expression that cannot be read or evaluated; the message is the language's own."""
+
+
+class InvalidDeployment(BadRequest):
+    """A deployment without what every deployment has."""
+
+    code = "InvalidRequestContent"
+
+
+class InvalidDeploymentName(BadRequest):
+    """A name no deployment may have."""
+
+    code = "InvalidDeploymentName"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The provided deployment name '{name[:128]}' is invalid. It can hold up to 64 letters,"
+            " digits, '-', '_', '.', '(' or ')'."
+        )
+
+
+class DeploymentNotFound(NotFound):
+    """No such deployment."""
+
+    code = "DeploymentNotFound"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Deployment '{name}' could not be found.")
+
+
+class DeploymentOperationNotFound(NotFound):
+    """A deployment has no operation of that id."""
+
+    code = "DeploymentOperationNotFound"
+
+    def __init__(self, operation: str, deployment: str) -> None:
+        super().__init__(
+            f"Deployment operation '{operation}' of deployment '{deployment}' could not be found."
+        )
+
+
+class DeploymentActive(Conflict):
+    """A deployment that runs cannot be replaced or deleted."""
+
+    code = "DeploymentActive"
+
+    def __init__(self, deployment: str) -> None:
+        super().__init__(
+            f"The deployment with resource id '{deployment}' cannot be saved, because this would"
+            " overwrite an existing deployment which is still active. Please see"
+            " https://aka.ms/arm-deploy for usage details."
+        )
+
+
+class DeploymentNotCancellable(Conflict):
+    """Only a deployment that runs can be stopped."""
+
+    code = "DeploymentCannotBeCancelled"
+
+    def __init__(self, name: str, state: str) -> None:
+        super().__init__(
+            f"The deployment '{name}' cannot be cancelled because it is in the state '{state}'."
+        )
+
+
+class InvalidTemplateLink(BadRequest):
+    """A linked template that cannot be fetched."""
+
+    code = "InvalidContentLink"
+
+    def __init__(self, uri: str, why: str) -> None:
+        super().__init__(
+            f"Unable to download deployment content from '{uri}'. {why} Please see"
+            " https://aka.ms/arm-template-links for usage details."
+        )

@@ -10,7 +10,7 @@ from emulators.kernel.http import Operation, ServiceSpec
 
 
 def operations() -> list[Operation]:
-    from emulators.arm.wire import generic, groups, metadata, providers, subscriptions
+    from emulators.arm.wire import deployments, generic, groups, metadata, providers, subscriptions
     from emulators.kernel.catalogue import refusals
 
     return [
@@ -18,6 +18,7 @@ def operations() -> list[Operation]:
         *subscriptions.OPERATIONS,
         *groups.OPERATIONS,
         *providers.OPERATIONS,
+        *deployments.OPERATIONS,
         *generic.OPERATIONS,
         *refusals("emulators.arm"),
     ]
@@ -26,12 +27,14 @@ def operations() -> list[Operation]:
 @asynccontextmanager
 async def lifespan(ctx: Context) -> AsyncIterator[None]:
     from emulators.arm.engine import groups, roles
+    from emulators.arm.engine.deployments import hosting
     from emulators.arm.wire import deletions
 
     groups.seed(ctx)
     roles.seed(ctx)
     deletions.end_interrupted(ctx)
-    yield
+    async with hosting.started(ctx):
+        yield
 
 
 SPEC = ServiceSpec(

@@ -72,3 +72,55 @@ class RoleAssignment:
 
 
 ROLE_ASSIGNMENTS = Table("arm_role_assignments", RoleAssignment, key=("key",))
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment of a template. Secret parameters and outputs are not in it."""
+
+    scope: str  # path in lower case
+    key: str  # its name in lower case
+    id: str
+    name: str
+    location: str | None  # above groups
+    tags: dict[str, str]
+    mode: str
+    state: str  # Accepted, Running, Succeeded, Failed, Canceled
+    operation: str  # GUID of its status
+    correlation: str  # GUID
+    started: datetime  # UTC
+    ended: datetime | None
+    by: str  # object id
+    template: dict[str, Any]
+    hash: str  # decimal digits
+    link: dict[str, Any] | None  # where the template came from
+    parameters: dict[str, Any]  # name -> type, value
+    outputs: dict[str, Any] | None  # name -> type, value
+    resources: list[str]  # ids of what it deployed
+    dependencies: list[dict[str, Any]]
+    providers: list[dict[str, Any]]
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentOperation:
+    """What a deployment does to one resource."""
+
+    scope: str  # path in lower case
+    deployment: str  # name in lower case
+    id: str
+    kind: str  # Create, Read, EvaluateDeploymentOutput
+    state: str  # Running, Succeeded, Failed, Canceled
+    started: datetime  # UTC
+    ended: datetime | None
+    resource: str  # id; empty when outputs are evaluated
+    type: str
+    name: str
+    status: str  # OK, Created, Conflict, ...
+    message: dict[str, Any] | None  # the error
+
+
+DEPLOYMENTS = Table("arm_deployments", Deployment, key=("scope", "key"))
+DEPLOYMENT_OPERATIONS = Table(
+    "arm_deployment_operations", DeploymentOperation, key=("scope", "deployment", "id")
+)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from emulators.arm.engine import groups, locations, roles, tags
+from emulators.arm.engine.deployments import records as deployments
 from emulators.arm.engine.ids import ResourceId
 from emulators.arm.engine.kinds import KINDS, Kind
 from emulators.arm.errors import (
@@ -191,13 +192,14 @@ def everything(ctx: Context, group: str = "") -> list[Resource]:
 
 
 def remove_group(ctx: Context, name: str) -> bool:
-    """Drop a group, the records in it and the roles given below it; False without a group."""
+    """Drop a group, the records in it and the roles and deployments below it; False without one."""
     key = name.lower()
     with ctx.store.transaction():
         for resource in list(everything(ctx, key)):
             ctx.store.delete(RESOURCES, resource.key)
         scope = f"/subscriptions/{ctx.secrets.subscription_id}/resourcegroups/{key}"
         roles.remove_below(ctx, scope)
+        deployments.remove_scope(ctx, scope)
         return ctx.store.delete(GROUPS, key)
 
 

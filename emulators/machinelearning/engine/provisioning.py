@@ -61,6 +61,14 @@ CHANGEABLE = (
     "allowRoleAssignmentOnRG",
     "provisionNetworkNow",
 )
+SWITCHES = (
+    "hbiWorkspace",
+    "v1LegacyMode",
+    "enableDataIsolation",
+    "allowRoleAssignmentOnRG",
+    "provisionNetworkNow",
+)
+"""Booleans that the client's own template sends as words."""
 REFUSED = ("encryption", "managedNetwork", "workspaceHubConfig", "hubResourceId")
 
 
@@ -158,7 +166,20 @@ def _checked(body: Mapping[str, Any]) -> dict[str, Any]:
                 f"the workspace property '{field}'",
                 tracked="emulators/machinelearning/README.md, workspaces",
             )
-    return given
+    return {**given, **{field: _switch(field, given) for field in SWITCHES if field in given}}
+
+
+def _switch(field: str, given: Mapping[str, Any]) -> bool | None:
+    """A Boolean, also as the word for one.
+
+    Raises:
+        ValidationError: it is neither.
+    """
+    value = given[field]
+    word = str(value).lower() if isinstance(value, bool | str) else ""
+    if value is not None and word not in ("true", "false"):
+        raise ValidationError(f"The field '{field}' must be true or false.", target=field)
+    return None if value is None else word == "true"
 
 
 def _meant(value: Any) -> bool:

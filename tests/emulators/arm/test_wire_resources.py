@@ -97,9 +97,8 @@ def test_a_missing_group(site: Site) -> None:
     [
         ("PUT", f"{GROUP}/providers/Microsoft.Network/virtualNetworks/v"),
         ("GET", f"{GROUP}/providers/Microsoft.Network/virtualNetworks"),
-        ("PUT", f"{GROUP}/providers/Microsoft.Resources/deployments/d"),
-        ("GET", "providers/Microsoft.Resources/deployments"),
-        ("POST", f"{GROUP}/providers/Microsoft.Resources/deployments/d/validate"),
+        ("POST", f"{GROUP}/providers/Microsoft.Resources/deployments/d/whatIf"),
+        ("POST", "providers/Microsoft.Resources/deployments/d/whatIf"),
         ("PUT", "providers/Microsoft.Authorization/locks/l"),
         ("PUT", "providers/Microsoft.Authorization/policyAssignments/p"),
         ("PUT", f"{VAULT}/kv/secrets/s"),

@@ -1,0 +1,1 @@
+"""Deployments of templates: begun, run, kept and recovered."""
