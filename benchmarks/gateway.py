@@ -20,10 +20,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
+import uvloop
 
 from benchmarks import scoring
 from benchmarks.scoring import CONNECTIONS, Point
@@ -44,7 +47,24 @@ done = function(summary, latency, requests)
     latency:percentile(50), latency:percentile(99), errors))
 end
 """
-Target = tuple[str, dict[str, str]]  # URL, and the variables the load script reads
+Points = dict[str, dict[int, list["Measured"]]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One server under load."""
+
+    url: str
+    variables: dict[str, str]  # what the load script reads
+    pid: int  # of the process that speaks HTTP; its workers are others
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement, and the CPU time that HTTP and the way to the worker took in it."""
+
+    point: Point
+    cpu_us: float  # a request
 
 
 def main() -> None:
@@ -55,7 +75,7 @@ def main() -> None:
     parser.add_argument("--bare-door", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.bare_door:
-        asyncio.run(_bare_door(options.bare_door))
+        uvloop.run(_bare_door(options.bare_door))
         return
     with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as name:
         folder = Path(name)
@@ -94,12 +114,14 @@ def _targets(folder: Path) -> Iterator[dict[str, Target]]:
     }
     with contextlib.ExitStack() as stack:
         found: dict[str, Target] = {"front door, bare echo": _door(stack, folder, echo)}
+        os.environ["REHEARSAL_MLFLOW"] = "false"  # its start would take a core for a while
         host = stack.enter_context(started(folder / "state", "--runtime", "host"))
         key = _deploy(host, folder, model)
         for name, (command, body) in commands.items():
             server = stack.enter_context(scoring._server(name, command, body, folder))
             scoring._ready(server)
-            found[f"standalone, {name}"] = (server.url, {"BODY": str(body)})
+            own = Target(server.url, {"BODY": str(body)}, server.process.pid)
+            found[f"standalone, {name}"] = own
             variables = {
                 "BODY": str(body),
                 "AUTHORIZATION": f"Bearer {key}",
@@ -107,7 +129,7 @@ def _targets(folder: Path) -> Iterator[dict[str, Target]]:
                 "HOST": f"{ENDPOINT}.eastus.inference.ml.azure.com",
             }
             url = f"https://localhost:{host.host.explicit}/score"
-            found[f"gateway, {name}"] = (url, variables)
+            found[f"gateway, {name}"] = Target(url, variables, host.host.pid)
         yield found
 
 
@@ -121,7 +143,8 @@ def _door(stack: contextlib.ExitStack, folder: Path, body: Path) -> Target:
     stack.callback(process.wait)
     stack.callback(process.kill)
     assert process.stdout is not None
-    return f"https://localhost:{process.stdout.readline().strip()}/", {"BODY": str(body)}
+    port = process.stdout.readline().strip()
+    return Target(f"https://localhost:{port}/", {"BODY": str(body)}, process.pid)
 
 
 def _deploy(host: Rehearsal, folder: Path, model: Path) -> str:
@@ -178,13 +201,9 @@ def _deploy(host: Rehearsal, folder: Path, model: Path) -> str:
     return key
 
 
-def _measured(
-    targets: dict[str, Target], rounds: int, seconds: float, folder: Path
-) -> dict[str, dict[int, list[Point]]]:
+def _measured(targets: dict[str, Target], rounds: int, seconds: float, folder: Path) -> Points:
     (folder / "load.lua").write_text(LUA)
-    points: dict[str, dict[int, list[Point]]] = {
-        name: {count: [] for count in CONNECTIONS} for name in targets
-    }
+    points: Points = {name: {count: [] for count in CONNECTIONS} for name in targets}
     for target in targets.values():
         _check(target)
         _load(target, 8, 1, folder)
@@ -196,7 +215,7 @@ def _measured(
 
 
 def _check(target: Target) -> None:
-    url, variables = target
+    variables = target.variables
     headers = {"content-type": "application/json"}
     if "HOST" in variables:
         headers |= {
@@ -205,35 +224,39 @@ def _check(target: Target) -> None:
             "azureml-model-deployment": variables["DEPLOYMENT"],
         }
     body = Path(variables["BODY"]).read_bytes()
-    answer = httpx.post(url, content=body, headers=headers, verify=False, trust_env=False)
+    answer = httpx.post(target.url, content=body, headers=headers, verify=False, trust_env=False)
     answer.raise_for_status()
 
 
-def _load(target: Target, connections: int, seconds: float, folder: Path) -> Point:
+def _load(target: Target, connections: int, seconds: float, folder: Path) -> Measured:
     """One closed loop of wrk; it is the only load client cheap enough, so it must be there."""
-    url, variables = target
+    process = psutil.Process(target.pid)
+    before = process.cpu_times()
     command = f"wrk -t1 -c{connections} -d{max(1, round(seconds))}s -s".split()
     done = subprocess.run(
-        [*command, str(folder / "load.lua"), url],
-        env={**os.environ, **variables},
+        [*command, str(folder / "load.lua"), target.url],
+        env={**os.environ, **target.variables},
         capture_output=True,
         text=True,
         check=True,
     )
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
     requests, micros, p50, p99, errors = map(int, line.split()[1:])
-    return Point(requests / micros * 1e6, p50 / 1000, p99 / 1000, errors)
+    after = process.cpu_times()
+    used_s = after.user + after.system - before.user - before.system
+    point = Point(requests / micros * 1e6, p50 / 1000, p99 / 1000, errors)
+    return Measured(point, used_s / max(1, requests) * 1e6)
 
 
-def _table(points: dict[str, dict[int, list[Point]]]) -> list[dict[str, Any]]:
+def _table(points: Points) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for name, by_count in points.items():
         row: dict[str, Any] = {"server": name}
         for count, measured in by_count.items():
-            row[f"rps_{count}"] = round(statistics.median(p.rps for p in measured))
-            row[f"p50_ms_{count}"] = round(statistics.median(p.p50 for p in measured), 2)
-            row[f"p99_ms_{count}"] = round(statistics.median(p.p99 for p in measured), 1)
-            row["errors"] = row.get("errors", 0) + sum(p.errors for p in measured)
+            row[f"rps_{count}"] = round(statistics.median(m.point.rps for m in measured))
+            row[f"p50_ms_{count}"] = round(statistics.median(m.point.p50 for m in measured), 2)
+            row[f"cpu_us_{count}"] = round(statistics.median(m.cpu_us for m in measured))
+            row["errors"] = row.get("errors", 0) + sum(m.point.errors for m in measured)
         rows.append(row)
     ratios: dict[str, Any] = {}
     for count in CONNECTIONS:
@@ -242,9 +265,11 @@ def _table(points: dict[str, dict[int, list[Point]]]) -> list[dict[str, Any]]:
             ("gateway, ONNX", "standalone, ONNX"),
             ("gateway, echo", "front door, bare echo"),
         ):
-            pairs = zip(points[one][count], points[other][count], strict=True)
-            ratio = statistics.median(a.rps / b.rps for a, b in pairs)
+            pairs = list(zip(points[one][count], points[other][count], strict=True))
+            ratio = statistics.median(a.point.rps / b.point.rps for a, b in pairs)
             ratios[f"{one} / {other} at {count}"] = round(ratio, 2)
+            more = statistics.median(a.cpu_us - b.cpu_us for a, b in pairs)
+            ratios[f"{one} - {other} at {count}, CPU us"] = round(more)
     rows.append(ratios)
     return rows
 
@@ -254,7 +279,7 @@ def _printed(table: list[dict[str, Any]]) -> str:
     names = list(rows[0])
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
     lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for row in rows]
-    lines += ["", *(f"{name}: x{value}" for name, value in ratios.items())]
+    lines += ["", *(f"{name}: {value}" for name, value in ratios.items())]
     return "\n".join(lines) + "\n"
 
 

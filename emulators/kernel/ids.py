@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import random
 import secrets
-import uuid
+
+_VARIANT_AND_VERSION_CLEARED = ~(0xC000 << 48 | 0xF000 << 64)
+_VERSION_4 = 0x8000 << 48 | 4 << 76  # RFC 4122
 
 
 class Ids:
@@ -19,7 +21,9 @@ class Ids:
 
     def guid(self) -> str:
         """A version-4 GUID in lower-case hyphenated form."""
-        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        bits = self.random.getrandbits(128) & _VARIANT_AND_VERSION_CLEARED | _VERSION_4
+        digits = f"{bits:032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def hex(self, length: int) -> str:
         """`length` lower-case hexadecimal digits."""

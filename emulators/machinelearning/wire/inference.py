@@ -27,7 +27,7 @@ NOT_FOR_MODEL = frozenset(
 )
 """Request headers that are the gateway's own business."""
 
-NOT_FOR_CALLER = (b"connection", b"content-length", b"transfer-encoding", b"keep-alive")
+NOT_FOR_CALLER = frozenset({b"connection", b"content-length", b"transfer-encoding", b"keep-alive"})
 IDS = (b"x-ms-request-id", b"x-ms-client-request-id")
 HELP = (
     b"\nPlease check this guide to understand why this error code might have been returned \n"
@@ -241,12 +241,9 @@ def _instead(reason: _Reason) -> Answer:
 
 def _passed(frame: Frame, took_ms: float) -> Answer:
     """The model's answer; any status but 200 becomes 424, and the headers say which it was."""
-    headers: Headers = []
-    for line in frame.head.split(b"\r\n"):
-        name, found, value = line.partition(b":")
-        name = name.strip().lower()
-        if found and name not in NOT_FOR_CALLER:
-            headers.append((name, value.strip()))
+    pairs = [line.partition(b":") for line in frame.head.split(b"\r\n") if line]
+    headers = [(name.lower(), value.strip()) for name, _, value in pairs]
+    headers = [pair for pair in headers if pair[0] not in NOT_FOR_CALLER]
     headers.append((b"ms-azureml-model-time", b"%.3f" % took_ms))
     if frame.status == 200:
         return Answer(200, headers, frame.body, 200, took_ms)
