@@ -17,6 +17,7 @@ from emulators.kernel.context import Context
 from emulators.kernel.http import ServiceSpec
 from emulators.machinelearning.engine import workspaces
 from emulators.machinelearning.store.workspaces import Workspace
+from tests.emulators.machinelearning.desk import desk, plain  # noqa: F401  (fixtures)
 from tests.support import client_of, make_app, make_context
 
 API = "2024-10-01-preview"
