@@ -20,10 +20,16 @@ TOPICS: tuple[str, ...] = (
     "jobs",
     "history",
     "endpoints",
+    "batch",
 )
 """Modules of `wire/` whose OPERATIONS are served."""
 
-STARTED: tuple[str, ...] = ("engine.seeding", "engine.jobs.manager", "engine.endpoints.hosting")
+STARTED: tuple[str, ...] = (
+    "engine.seeding",
+    "engine.jobs.manager",
+    "engine.endpoints.hosting",
+    "engine.batch.submission",
+)
 """Modules whose `started(ctx)` context runs while the service is up, in this order."""
 
 

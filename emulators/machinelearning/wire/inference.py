@@ -19,8 +19,10 @@ from emulators.kernel.errors import NotFound, ServiceError, TooLarge
 from emulators.kernel.frames import BadFrame, Frame
 from emulators.kernel.http import Call
 from emulators.kernel.workers import PoolStopped, WorkerFailed
+from emulators.machinelearning.engine.batch import records as batch_records
 from emulators.machinelearning.engine.endpoints import records
 from emulators.machinelearning.engine.endpoints.hosting import Hosting, Live, Route, hosting_of
+from emulators.machinelearning.wire import batch_jobs
 
 NOT_FOR_MODEL = frozenset(
     {b"authorization", b"azureml-model-deployment", b"connection", b"host", b"x-request-id"}
@@ -35,6 +37,7 @@ HELP = (
     b"how-to-troubleshoot-online-endpoints#http-status-codes\n"
 )
 TEXT = (b"content-type", b"text/plain")
+JSON = (b"content-type", b"application/json; charset=utf-8")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -118,7 +121,7 @@ class Gateway:
         name: str = scope["azure_host"].partition(".")[0]
         route = self._hosting.route(name)
         if route is None:
-            raise NoRoute(f"There is no online endpoint '{name}'.")
+            return await self._batch(name, scope, receive, headers, call)
         route.gate.check(headers.get(b"authorization", b""))
         chosen = self._choose(route, headers.get(b"azureml-model-deployment", b""))
         body = await _read(receive, headers, self._limit)
@@ -131,6 +134,18 @@ class Gateway:
         answer.headers.append((b"azureml-model-deployment", chosen.encode()))
         self._note(asked, answer)
         return answer
+
+    async def _batch(
+        self, name: str, scope: Scope, receive: Receive, headers: dict[bytes, bytes], call: Call
+    ) -> Answer:
+        """A batch endpoint has its host name among the same names, and starts jobs."""
+        endpoint = batch_records.by_host(self._ctx, name)
+        if endpoint is None:
+            raise NoRoute(f"There is no endpoint '{name}'.")
+        body = await _read(receive, headers, self._limit)
+        sent = batch_jobs.Sent(scope["method"], scope["azure_path"], headers, body)
+        said = batch_jobs.answer(self._ctx, endpoint, sent, call)
+        return Answer(said.status, [JSON, *_ids(headers, call)], said.body)
 
     def _choose(self, route: Route, asked: bytes) -> str:
         if asked:

@@ -96,7 +96,7 @@ async def _without_code(
     if not (served / "MLmodel").is_file():
         alone = _alone(served, folder / "onnx")
         return [sys.executable, str(WORKER), "--onnx", str(alone)], alone, None
-    onnx = await _converted(served, folder / "onnx", say)
+    onnx = await converted(served, folder / "onnx", say)
     if onnx is not None:
         extra = ["--mlflow-model", str(served), "--onnx", str(onnx)]
         return [sys.executable, str(WORKER), *extra], served, None
@@ -118,7 +118,7 @@ def _alone(served: Path, out: Path) -> Path:
     return out
 
 
-async def _converted(model: Path, out: Path, say: Say) -> Path | None:
+async def converted(model: Path, out: Path, say: Say) -> Path | None:
     """The model as ONNX in `out` when that gives the same answers; None when it is left alone."""
     verdict = out / "verdict.json"
     if not verdict.exists():

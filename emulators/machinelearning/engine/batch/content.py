@@ -1,0 +1,180 @@
+"""What a batch deployment's processes are started with: interpreter, words, variables, folders."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import emulators
+from emulators.kernel.context import Context
+from emulators.machinelearning.engine.batch import deployments
+from emulators.machinelearning.engine.endpoints import contents, recipes
+from emulators.machinelearning.engine.endpoints.recipes import CODE, MODELS, Recipe
+from emulators.machinelearning.engine.runtime.definition import Prepared
+from emulators.machinelearning.engine.runtime.runtimes import Runtimes
+from emulators.machinelearning.store.batch import BatchDeployment
+from emulators.machinelearning.store.endpoints import Deployment
+from emulators.machinelearning.store.workspaces import Workspace
+
+# Started as a program, by path, in the deployment's own interpreter: never imported here.
+WORKER = Path(emulators.__file__).parent / "scoring" / "engine" / "inside" / "batch_worker.py"
+PROOF = "batch.json"
+PROVE_TIMEOUT_S = 180.0
+IMPORTS = (
+    "import numpy\nimport onnxruntime\nimport pyarrow\nimport pyarrow.csv\nimport pyarrow.parquet\n"
+)
+FRAME_IMPORTS = "import mlflow.pyfunc\nimport pandas\n"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything a process that scores is started with, but what is one job's own."""
+
+    python: Prepared
+    words: list[str]  # after the worker's program
+    code: Path | None  # the snapshot, to be copied for each job
+    imports: Path | None  # folder whose imports a warm runner may have made
+    models: Path | None  # shown to the code under a short path
+    model: tuple[str, str] | None  # name and version below `models`
+    script: bool  # False: an MLflow model without code
+    env: dict[str, str] = field(default_factory=dict)
+
+
+class Contents:
+    """The content of deployments, gathered once, however many jobs ask at a time."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._turns: dict[Path, asyncio.Lock] = {}
+
+    async def of(
+        self, ws: Workspace, deployment: BatchDeployment, runtimes: Runtimes, say: Say
+    ) -> Content:
+        """Make a deployment's content ready.
+
+        Args:
+            say: gets lines for the job's log.
+
+        Raises:
+            ServiceError: something it names does not exist or is not emulated.
+            EnvironmentRefused: its environment cannot be had.
+        """
+        folder = deployments.folder_of(self._ctx, deployment)
+        async with self._turns.setdefault(folder, asyncio.Lock()):
+            folder.mkdir(parents=True, exist_ok=True)
+            recipe = await recipes.gather(self._ctx, ws, _as_online(deployment), folder)
+            if recipe.script is None:
+                return await self._without_code(deployment, recipe, runtimes, say)
+            prepared = await runtimes.prepare(recipe.environment, say)
+            words = ["--script", recipe.script]
+            return Content(
+                prepared, words, folder / CODE, folder / CODE, *_shown(folder, recipe), True
+            )
+
+    async def _without_code(
+        self, deployment: BatchDeployment, recipe: Recipe, runtimes: Runtimes, say: Say
+    ) -> Content:
+        """An MLflow model: by ONNX where that is proven equal, else as MLflow loads it."""
+        folder = deployments.folder_of(self._ctx, deployment)
+        assert recipe.model is not None, "checked when it was deployed"
+        served = recipes.folder_of(folder, recipe.model)
+        recipes.check_servable(served)
+        words = ["--mlflow-model", str(served)]
+        onnx = await self._converted(deployment.workspace, recipe, served, say)
+        if onnx is not None:
+            words += ["--onnx", str(onnx)]
+            prepared = Prepared(Path(sys.executable), _version(), "host", "host")
+            imports = self._imports("onnx", IMPORTS)
+        else:
+            prepared = await runtimes.prepare(recipe.environment, say)
+            imports = self._imports("frames", FRAME_IMPORTS)
+        return Content(prepared, words, None, imports, *_shown(folder, recipe), False)
+
+    def _imports(self, name: str, modules: tuple[str, ...]) -> Path:
+        """A folder of code that imports these, for a warm runner to read."""
+        folder = deployments.root_of(self._ctx) / deployments.CONVERTED / "imports" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        text = "".join(f"import {module}\n" for module in modules)
+        (folder / "needed.py").write_text(text, encoding="utf-8")
+        return folder
+
+    async def _converted(
+        self, workspace: str, recipe: Recipe, served: Path, say: Say
+    ) -> Path | None:
+        """The model as ONNX when files scored by it give the same rows; made once a version."""
+        assert recipe.model is not None
+        model = recipe.model
+        root = deployments.root_of(self._ctx) / deployments.CONVERTED
+        out = root / workspace / model.name.lower() / model.version
+        async with self._turns.setdefault(out, asyncio.Lock()):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            if await contents.converted(served, out, say) is None:
+                return None
+            proof = out / PROOF
+            if not proof.exists():
+                said = await _proven(served, out)
+                partial = proof.with_suffix(".partial")
+                partial.write_text(json.dumps(said), encoding="utf-8")
+                partial.replace(proof)
+            said = json.loads(proof.read_text(encoding="utf-8"))
+            if said.get("proven"):
+                return out
+            say(f"files are scored by the model as it is: {said.get('reason')}")
+            return None
+
+
+def _shown(folder: Path, recipe: Recipe) -> tuple[Path | None, tuple[str, str] | None]:
+    if recipe.model is None:
+        return None, None
+    return folder / MODELS, (recipe.model.name, recipe.model.version)
+
+
+def _version() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+async def _proven(model: Path, onnx: Path) -> dict[str, Any]:
+    """Compare the converted model with the original on files, in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "emulators.scoring", "prove-files", str(model), str(onnx)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        text, errors = await asyncio.wait_for(process.communicate(), PROVE_TIMEOUT_S)
+        said: dict[str, Any] = json.loads(text.decode().strip().splitlines()[-1])
+    except TimeoutError:
+        return {"proven": False, "reason": f"no answer within {PROVE_TIMEOUT_S:g} s"}
+    except (ValueError, IndexError):
+        return {"proven": False, "reason": errors.decode(errors="replace")[-400:]}
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+    return said
+
+
+def _as_online(deployment: BatchDeployment) -> Deployment:
+    """The deployment as recipes read it: only its content counts there."""
+    properties = dict(deployment.properties)
+    properties["model"] = deployments.model_of(properties)
+    return Deployment(
+        workspace=deployment.workspace,
+        endpoint=deployment.endpoint,
+        key=deployment.key,
+        name=deployment.name,
+        properties=properties,
+        capacity=1,
+        created=deployment.created,
+        modified=deployment.modified,
+        created_by=deployment.created_by,
+    )

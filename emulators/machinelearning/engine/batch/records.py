@@ -1,0 +1,177 @@
+"""Batch endpoints and deployments as records: made, changed, found, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from emulators.kernel.context import Context
+from emulators.machinelearning.engine.endpoints.records import check_name
+from emulators.machinelearning.errors import ResourceMissing, UserError, ValidationError
+from emulators.machinelearning.store.batch import (
+    BATCH_DEPLOYMENTS,
+    BATCH_ENDPOINTS,
+    BATCH_RUNS,
+    REPEATED,
+    BatchDeployment,
+    BatchEndpoint,
+)
+from emulators.machinelearning.store.endpoints import HOST_NAMES, HostName
+from emulators.machinelearning.store.workspaces import Workspace
+
+README = "emulators/machinelearning/README.md, batch endpoints"
+
+
+def get(ctx: Context, ws: Workspace, name: str) -> BatchEndpoint:
+    """The endpoint.
+
+    Raises:
+        ResourceMissing: there is none.
+    """
+    found = ctx.store.get(BATCH_ENDPOINTS, ws.guid, name.lower())
+    if found is None:
+        raise ResourceMissing(
+            f"The Resource 'Microsoft.MachineLearningServices/workspaces/{ws.name}/"
+            f"batchEndpoints/{name}' under resource group '{ws.group}' was not found."
+        )
+    return found
+
+
+def every(ctx: Context, ws: Workspace) -> list[BatchEndpoint]:
+    """A workspace's batch endpoints by name."""
+    return list(ctx.store.scan(BATCH_ENDPOINTS, ws.guid))
+
+
+def get_deployment(ctx: Context, endpoint: BatchEndpoint, name: str) -> BatchDeployment:
+    """The deployment.
+
+    Raises:
+        ResourceMissing: there is none.
+    """
+    found = ctx.store.get(BATCH_DEPLOYMENTS, endpoint.workspace, endpoint.key, name.lower())
+    if found is None:
+        raise ResourceMissing(
+            f"The deployment '{name}' of the batch endpoint '{endpoint.name}' was not found."
+        )
+    return found
+
+
+def deployments(ctx: Context, endpoint: BatchEndpoint) -> list[BatchDeployment]:
+    """An endpoint's deployments by name."""
+    return list(ctx.store.scan(BATCH_DEPLOYMENTS, endpoint.workspace, endpoint.key))
+
+
+def by_host(ctx: Context, name: str) -> BatchEndpoint | None:
+    """The batch endpoint whose host name begins with `name`."""
+    found = ctx.store.get(HOST_NAMES, name.lower())
+    return None if found is None else ctx.store.get(BATCH_ENDPOINTS, found.workspace, name.lower())
+
+
+def chosen(ctx: Context, endpoint: BatchEndpoint, asked: str) -> BatchDeployment:
+    """The deployment an invocation goes to: the one it names, or the endpoint's default.
+
+    Raises:
+        ResourceMissing: it names none that exists.
+        UserError: it names none, and the endpoint has no default.
+    """
+    name = asked or endpoint.default
+    if not name:
+        raise UserError(
+            f"The batch endpoint '{endpoint.name}' has no default deployment. Set one"
+            " (defaults.deployment_name), or name a deployment."
+        )
+    return get_deployment(ctx, endpoint, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An endpoint as a request states it."""
+
+    properties: Mapping[str, Any]
+    tags: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    by: str
+
+
+def put(ctx: Context, ws: Workspace, name: str, wanted: Wanted) -> tuple[BatchEndpoint, bool]:
+    """Make or change an endpoint; whether it was made.
+
+    Raises:
+        ValidationError: a name, authMode or default that cannot be.
+        UserError: the name is another endpoint's, or the default is no deployment.
+    """
+    check_name("endpoint", name)
+    given, now = wanted.properties, ctx.clock.now()
+    _check(given)
+    old = ctx.store.get(BATCH_ENDPOINTS, ws.guid, name.lower())
+    base = old or BatchEndpoint(ws.guid, name.lower(), name, now, now, wanted.by)
+    made = replace(
+        base,
+        default=_default(ctx, base, given.get("defaults")),
+        description=given.get("description"),
+        properties=dict(given.get("properties") or {}),
+        tags=dict(wanted.tags),
+        identity=dict(wanted.identity),
+        modified=now,
+    )
+    with ctx.store.transaction():
+        if old is None:
+            _claim_host(ctx, ws, name)
+        ctx.store.put(BATCH_ENDPOINTS, made)
+    return made, old is None
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    mode = str(given.get("authMode", "aadToken"))
+    if mode.lower() != "aadtoken":
+        raise ValidationError(
+            f"The authMode '{mode}' is not valid: batch endpoints take Entra tokens only"
+            " (aadToken).",
+            target="authMode",
+        )
+    if not isinstance(given.get("description"), str | None):
+        raise ValidationError("The field 'description' must be text.", target="description")
+    for name in ("properties", "defaults"):
+        if not isinstance(given.get(name), Mapping | None):
+            raise ValidationError(f"The field '{name}' must be an object.", target=name)
+
+
+def _default(ctx: Context, endpoint: BatchEndpoint, given: Mapping[str, Any] | None) -> str | None:
+    """The default as a request states it; one that says nothing about it leaves it."""
+    if given is None or "deploymentName" not in given:
+        return endpoint.default
+    name = given["deploymentName"]
+    if name is None or name == "":
+        return None
+    if not isinstance(name, str):
+        raise ValidationError("deploymentName must be text.", target="defaults")
+    known = ctx.store.get(BATCH_DEPLOYMENTS, endpoint.workspace, endpoint.key, name.lower())
+    if known is None:
+        raise UserError(
+            f"The endpoint '{endpoint.name}' has no deployment '{name}', so it cannot be its"
+            " default.",
+            target="defaults",
+        )
+    return known.name
+
+
+def _claim_host(ctx: Context, ws: Workspace, name: str) -> None:
+    if not ctx.store.insert(HOST_NAMES, HostName(name.lower(), ws.guid)):
+        raise UserError(
+            f"There is already an endpoint with the name '{name}' in the region"
+            f" {ctx.settings.region}; endpoint names are unique in a region. Choose another."
+        )
+
+
+def delete(ctx: Context, endpoint: BatchEndpoint) -> None:
+    """Forget an endpoint and its deployments; its jobs stay in the workspace."""
+    with ctx.store.transaction():
+        for found in deployments(ctx, endpoint):
+            ctx.store.delete(BATCH_DEPLOYMENTS, found.workspace, found.endpoint, found.key)
+        for run in list(ctx.store.scan(BATCH_RUNS, endpoint.workspace, endpoint.key)):
+            ctx.store.delete(BATCH_RUNS, run.workspace, run.endpoint, run.order)
+        for known in list(ctx.store.scan(REPEATED, endpoint.workspace, endpoint.key)):
+            ctx.store.delete(REPEATED, known.workspace, known.endpoint, known.request)
+        ctx.store.delete(HOST_NAMES, endpoint.key)
+        ctx.store.delete(BATCH_ENDPOINTS, endpoint.workspace, endpoint.key)
