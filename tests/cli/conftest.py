@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.running import Rehearsal, started
@@ -58,6 +60,16 @@ class Command:
         lines = [line for line in done.stderr.splitlines() if line != "Starting…"]
         assert code == 2 or 1 <= len(lines) <= 3, done.stderr
         return "\n".join(lines)
+
+
+def gone(pid: int, within_s: float = 10.0) -> bool:
+    """Whether a process ends within that time; one that nobody has waited for counts as ended."""
+    deadline = time.monotonic() + within_s
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return not psutil.pid_exists(pid)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from emulators.kernel import snapshots
 from emulators.kernel.folder import UnusableState
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, gone
 from tests.running import Rehearsal, started
 
 SCORE = """
@@ -40,6 +40,7 @@ class Team:
         from azure.storage.blob import ContainerClient
 
         self.env = env = running.env
+        self.bare: Any = None
         self.blobs = ContainerClient.from_connection_string(
             env["AZURE_STORAGE_CONNECTION_STRING"], "kept"
         )
@@ -53,9 +54,15 @@ class Team:
             env["AZUREML_WORKSPACE_NAME"],
         )
 
+    def begin(self, script: str) -> str:
+        """Submit a job; returns its name."""
+        from azure.ai.ml import command
+
+        job = command(command=script, environment=self.bare, display_name="kept")
+        return str(self.ml.jobs.create_or_update(job).name)
+
     def make(self, folder: Path) -> str:
         """One of everything; returns the job's name."""
-        from azure.ai.ml import command
         from azure.ai.ml.entities import (
             CodeConfiguration,
             Environment,
@@ -68,19 +75,17 @@ class Team:
         (folder / "code/score.py").write_text(SCORE)
         (folder / "w.txt").write_text("weighty")
         (folder / "conda.yml").write_text("name: bare\ndependencies:\n- python=3.11\n")
-        bare = Environment(name="bare", image="mcr/none", conda_file=str(folder / "conda.yml"))
+        self.bare = Environment(name="bare", image="mcr/none", conda_file=str(folder / "conda.yml"))
         self.blobs.create_container()
         self.ml.models.create_or_update(Model(name="weights", path=str(folder / "w.txt")))
         script = "python -c \"import mlflow; mlflow.log_metric('loss', 0.25); print('said it')\""
-        job = self.ml.jobs.create_or_update(
-            command(command=script, environment=bare, display_name="kept")
-        )
+        job = self.begin(script)
         self.ml.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name="kept")).result()
         deployment = ManagedOnlineDeployment(
             name="blue",
             endpoint_name="kept",
             model="azureml:weights:1",
-            environment=bare,
+            environment=self.bare,
             code_configuration=CodeConfiguration(
                 code=str(folder / "code"), scoring_script="score.py"
             ),
@@ -88,8 +93,8 @@ class Team:
             instance_count=1,
         )
         self.ml.online_deployments.begin_create_or_update(deployment).result()
-        self.ml.jobs.stream(job.name)
-        return str(job.name)
+        self.ml.jobs.stream(job)
+        return job
 
     def score(self) -> Any:
         """The endpoint's answer, by its own key."""
@@ -113,6 +118,11 @@ class Team:
         )
 
 
+def processes(running: Rehearsal) -> dict[str, tuple[int, str]]:
+    said = json.loads(Command(running.state)("status", "--json").stdout)
+    return {process["name"]: (process["pid"], process["of"]) for process in said["processes"]}
+
+
 def writer(team: Team, stop: threading.Event, acknowledged: list[str]) -> Callable[[], None]:
     def write() -> None:
         number = 0
@@ -133,6 +143,7 @@ def test_everything_moves_to_another_folder(
     with started(tmp_path / "one", *options) as running:
         team = Team(running, monkeypatch)
         job = team.make(tmp_path)
+        sleeper = team.begin("sleep 300")
         stop, acknowledged = threading.Event(), list[str]()
         thread = threading.Thread(target=writer(team, stop, acknowledged))
         thread.start()
@@ -148,6 +159,11 @@ def test_everything_moves_to_another_folder(
         assert archive.stat().st_mode & 0o777 == 0o600
         assert team.score() == {"weights": "weighty"}  # it went on meanwhile
         secret = running.env["AZURE_CLIENT_SECRET"]
+        there = processes(running)
+        assert {"host", "mlflow", "worker", "job"} <= set(there)
+        assert there["worker"][1] == "kept/blue"
+        assert there["job"][1] == sleeper
+    assert all(gone(pid) for pid, _ in there.values()), there
     Command(tmp_path / "two")("snapshot", "load", str(archive))
     with started(tmp_path / "two", *options) as running:
         team = Team(running, monkeypatch)
@@ -156,6 +172,8 @@ def test_everything_moves_to_another_folder(
             assert team.blobs.download_blob(name).readall() == name.encode() * 5000
         assert team.ml.jobs.get(job).status == "Completed"
         assert "said it" in Command(running.state)("logs", job).stdout
+        assert team.ml.jobs.get(sleeper).status == "Failed"  # its process did not move
+        assert "Submit it again" in Command(running.state)("logs", "-f", sleeper).stdout
         assert team.metric(job) == 0.25
         team.ml.models.download("weights", "1", download_path=tmp_path / "back")
         assert next((tmp_path / "back").rglob("w.txt")).read_text() == "weighty"

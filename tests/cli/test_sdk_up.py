@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from emulators.kernel import control
 from emulators.kernel.folder import run_file
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, gone
 from tests.running import Rehearsal
 
 READY_WITHIN_S = 60.0
@@ -47,15 +46,6 @@ def foreground(command: Command, *words: str) -> Iterator[subprocess.Popen[str]]
         if process.poll() is None:
             process.kill()
         process.wait()
-
-
-def gone(pid: int, within_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while psutil.pid_exists(pid) and time.monotonic() < deadline:
-        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.05)
-    return not psutil.pid_exists(pid)
 
 
 def through(env: dict[str, str]) -> httpx.Client:
