@@ -92,7 +92,7 @@ def test_pipelines_in_pipelines_by_the_sdk(desk: Desk, parts: Path, rehearsal: R
     dsl_pipeline: Any = dsl.pipeline
     pipeline = dsl_pipeline(default_compute="serverless", experiment_name="nested")
 
-    @pipeline  # type: ignore[untyped-decorator]
+    @pipeline
     def outer(word):  # type: ignore[no-untyped-def]  # (the client reads real types, not their names)
         first = inner(word=word)
         last = leaf(data=first.outputs.result, number=9)
