@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from emulators.commands.job_logs import JobLog, find
 from emulators.kernel.control import asked
 from emulators.kernel.folder import holder
 
@@ -18,10 +20,8 @@ if TYPE_CHECKING:
     from emulators.kernel.control import Host
 
 POLL_S = 0.2
-CHUNK = 1 << 20  # bytes
 BEGINS_WITHIN_S = 10.0
-LOGS = ("user_logs/std_log.txt", "logs/azureml/executionlogs.txt")
-"""A job's own words; a pipeline has the second only."""
+BATCH = 2000  # lines printed at once
 
 
 def show_ledger(host: Host, tail: int, *, follow: bool, as_json: bool) -> None:
@@ -53,51 +53,51 @@ def _line(entry: dict[str, object]) -> str:
 
 
 def show_job(state: Path, job: str, *, follow: bool, as_json: bool) -> None:
-    """Print a job's log, and go on until it ends when asked.
+    """Print a job's log and its children's, and go on until it ends when asked.
 
     Raises:
         ValueError: there is no such job.
     """
     state = state.expanduser().resolve()
     with suppress(KeyboardInterrupt):
-        folder = _folder_of(state, job, BEGINS_WITHIN_S if follow else 0)
-        for text in _texts(state, folder, follow):
-            if as_json:
-                for line in text.splitlines():
-                    typer.echo(json.dumps({"line": line}))
-            else:
-                typer.echo(text, nl=False)
+        log = JobLog(_folder_of(state, job, BEGINS_WITHIN_S if follow else 0))
+        for batch in _batches(state, log, follow):
+            show = _as_json if as_json else _plain
+            typer.echo("\n".join(show(label, line) for label, line in batch))
 
 
-def _texts(state: Path, folder: Path, follow: bool) -> Iterator[str]:
-    """What a job has written, then what it writes; whole lines as far as there are."""
-    at, held = 0, b""
+def _plain(label: str, line: str) -> str:
+    return f"[{label}] {line}" if label else line
+
+
+def _as_json(label: str, line: str) -> str:
+    return json.dumps({"line": line, **({"job": label} if label else {})})
+
+
+def _batches(state: Path, log: JobLog, follow: bool) -> Iterator[list[tuple[str, str]]]:
+    """(label, line) as they come, many at once where many are there; never an empty batch."""
+    stream = log.lines()
     while True:
-        over = not follow or (folder / "done").exists() or holder(state) is None
-        log = next((folder / name for name in LOGS if (folder / name).exists()), None)
-        chunk = b""
-        if log is not None:
-            with log.open("rb") as file:
-                file.seek(at)
-                chunk = file.read(CHUNK)
-        at += len(chunk)
-        lines, newline, held = (held + chunk).rpartition(b"\n")
-        if newline:
-            yield (lines + newline).decode(errors="replace")
-        if not chunk and over:
-            yield held.decode(errors="replace")
+        over = not follow or log.over or holder(state) is None
+        came = list(islice(stream, BATCH))
+        if not came:
+            stream = log.lines()
+            came = list(islice(stream, BATCH))
+        if came:
+            yield came
+        elif over:
+            if rest := list(log.rest()):
+                yield rest
             return
-        if not chunk:
+        else:
             time.sleep(POLL_S)
 
 
 def _folder_of(state: Path, job: str, wait_s: float) -> Path:
     """A job's folder; one that was only just submitted may be about to have it."""
     deadline = time.monotonic() + wait_s
-    while True:
-        for folder in (state / "jobs").glob("*/*"):
-            if folder.name == job and any((folder / name).exists() for name in LOGS):
-                return folder
+    while (folder := find(state, job)) is None:
         if time.monotonic() >= deadline or holder(state) is None:
             raise ValueError(f"There is no log of a job {job} in {state / 'jobs'}.")
         time.sleep(POLL_S)
+    return folder
