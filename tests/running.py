@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulators.kernel import control
+from emulators.kernel.folder import holder
 
 
 @dataclass
@@ -53,6 +54,9 @@ class Rehearsal:
     def kill(self) -> None:
         """End the host as the system would: at once, without a chance to tidy up."""
         os.kill(self.host.pid, 9)
+        deadline = time.monotonic() + 10
+        while holder(self.state) is not None and time.monotonic() < deadline:
+            time.sleep(0.01)  # it takes the system a moment to take everything back
 
     def down(self) -> None:
         """Stop the host if it is up."""
