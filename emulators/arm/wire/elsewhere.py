@@ -24,8 +24,9 @@ class Source:
     version: str
 
 
-# In the order in which they may be deleted: a workspace lies on its storage account.
+# In the order in which they may be deleted: workspaces and registries lie on storage accounts.
 SOURCES = (
+    Source("Microsoft.MachineLearningServices/registries", "2024-10-01"),
     Source("Microsoft.MachineLearningServices/workspaces", "2024-10-01"),
     Source("Microsoft.Storage/storageAccounts", "2024-01-01"),
 )

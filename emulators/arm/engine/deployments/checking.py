@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,6 @@ from emulators.arm.engine.templates.evaluate import resolve
 from emulators.arm.engine.templates.frames import Frame, Place, Wanted
 from emulators.arm.engine.templates.order import ordered
 from emulators.arm.engine.templates.planning import (
-    DEPLOYMENTS,
     GROUPS,
     Plan,
     Planned,
@@ -29,6 +29,7 @@ from emulators.arm.errors import ExpressionInvalid, InvalidTemplate
 from emulators.kernel.context import Context
 
 DEEPEST = 8
+Resources = dict[str, Planned]
 
 
 async def check(ctx: Context, asked: Asked, depth: int = 0) -> Plan:
@@ -42,46 +43,63 @@ async def check(ctx: Context, asked: Asked, depth: int = 0) -> Plan:
     return plan
 
 
-async def check_plan(ctx: Context, plan: Plan, link: dict[str, Any] | None, depth: int = 0) -> None:
+async def check_plan(
+    ctx: Context,
+    plan: Plan,
+    link: dict[str, Any] | None,
+    depth: int = 0,
+    around_it: Sequence[Resources] = (),
+) -> None:
     """Evaluate a plan's resources and outputs, but for what only a deployment can know.
+
+    `around_it` are the resources of the templates whose expressions this one shares.
 
     Raises:
         InvalidTemplate: an expression that cannot be evaluated.
     """
-    outputs.declared(plan.template)
+    lookups = Lookups(books_of(plan.resources, *around_it), plan.place)
     for one in plan.resources.values():
-        if not one.wanted:
-            continue
-        try:
-            await _check_one(ctx, plan, one, link, depth)
-        except RecursionError:
-            raise InvalidTemplate("The expressions are nested too deeply.") from None
-        except ExpressionInvalid as wrong:
-            raise InvalidTemplate(
-                f"Unable to process template language expressions for resource '{one.id}'."
-                f" '{wrong.message}'"
-            ) from None
+        if one.wanted:
+            with _said(f"Unable to process template language expressions for resource '{one.id}'."):
+                await _check_one(ctx, plan, one, lookups, (link, depth, around_it))
+    frame = replace(plan.frame, runtime=lookups)
+    for name, output in outputs.declared(plan.template).items():
+        with _said(f"The template output '{name}' is not valid."), suppress(Wanted):
+            outputs.evaluated({name: output}, frame)
+
+
+@contextmanager
+def _said(where: str) -> Iterator[None]:
+    """Say of an expression that cannot be evaluated where it is."""
+    try:
+        yield
+    except RecursionError:
+        raise InvalidTemplate(f"{where} 'The expressions are nested too deeply.'") from None
+    except ExpressionInvalid as wrong:
+        raise InvalidTemplate(f"{where} '{wrong.message}'") from None
 
 
 async def _check_one(
-    ctx: Context, plan: Plan, one: Planned, link: dict[str, Any] | None, depth: int
+    ctx: Context,
+    plan: Plan,
+    one: Planned,
+    lookups: Lookups,
+    within: tuple[dict[str, Any] | None, int, Sequence[Resources]],
 ) -> None:
-    frame = replace(one.frame, runtime=Lookups(books_of(plan.resources), plan.place))
-    properties = nested(one)
+    frame, properties = replace(one.frame, runtime=lookups), nested(one)
     if properties is None:
-        try:
+        with suppress(Wanted):
             body_of(one, frame)
-        except Wanted:
-            return
         return
     requests.check_mode(look_up(properties, "mode"))
     template = look_up(properties, "template")
+    link, depth, around_it = within
     if template is None or depth >= DEEPEST or _made_first(plan, one.place):
         return  # a linked template is read when its turn comes, and so is a group that will be
     if not inner_scope(properties):
         around(ctx, one.place, {})
         inside = ordered(plan_within(template, plan, one.frame, one.place))
-        await check_plan(ctx, inside, link, depth + 1)
+        await check_plan(ctx, inside, link, depth + 1, [plan.resources, *around_it])
         return
     given = _known(look_up(properties, "parameters") or {}, frame)
     if given is not None:
@@ -103,6 +121,3 @@ def _made_first(plan: Plan, place: Place) -> bool:
         one.type.lower() == GROUPS and one.name.lower() == place.group.lower()
         for one in plan.resources.values()
     )
-
-
-__all__ = ["DEPLOYMENTS", "check", "check_plan"]

@@ -315,9 +315,15 @@ def batch_size(one: Planned) -> int | None:
 
 
 def body_of(one: Planned, frame: Frame) -> dict[str, Any]:
-    """What is sent to the provider, as far as the template says it, evaluated in `frame`."""
+    """What is sent to the provider, as far as the template says it, evaluated in `frame`.
+
+    Only in `properties` may expressions ask for what other resources have become.
+    """
+    static = replace(frame, runtime=None)
     return {
-        name: resolve(value, frame) for name, value in one.body.items() if name.lower() not in ABOUT
+        name: resolve(value, frame if name.lower() == "properties" else static)
+        for name, value in one.body.items()
+        if name.lower() not in ABOUT
     }
 
 

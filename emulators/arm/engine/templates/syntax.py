@@ -11,6 +11,7 @@ from emulators.arm.errors import ExpressionInvalid
 
 LONGEST = 24_576  # characters of an expression, the documented limit
 DEEPEST = 120  # calls, members and indexes within each other
+LONGEST_NUMBER = 40  # digits; more are not worth reading
 _TOKEN = re.compile(
     r"\s*(?:(?P<string>'(?:[^']|'')*')|(?P<number>-?\d+)|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<mark>\.\?|[()\[\].,]))"
@@ -156,7 +157,9 @@ class _Parser:
         if token.kind == "string":
             return Literal(token.text[1:-1].replace("''", "'"))
         if token.kind == "number":
-            return Literal(int(token.text[:40]))
+            if len(token.text) > LONGEST_NUMBER or not -(2**63) <= int(token.text) < 2**63:
+                raise self._wrong("a number that does not fit in 64 bits")
+            return Literal(int(token.text))
         if token.kind != "name":
             raise self._wrong(token.title, "Identifier")
         name = token.text

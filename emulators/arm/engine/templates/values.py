@@ -88,8 +88,10 @@ def from_json(text: str) -> Value:
         text,
     )
     try:
-        return json.loads(doubled)
-    except (ValueError, RecursionError) as wrong:
+        found = json.loads(doubled)
+        orjson.dumps(found)  # what cannot be written again cannot be deployed
+        return found
+    except (TypeError, ValueError, RecursionError) as wrong:
         raise ExpressionInvalid(
             "The template language function 'json' parameter is not valid. The provided value"
             f" '{text[:200]}' cannot be parsed: {wrong}. Please see"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 from emulators.arm.engine.templates.frames import Frame
 from emulators.arm.engine.templates.functions.checks import (
     Function,
@@ -12,6 +15,7 @@ from emulators.arm.engine.templates.functions.checks import (
 )
 from emulators.arm.engine.templates.values import Value, whole
 
+_DIGITS = re.compile(r"[+-]?[0-9]{1,40}\Z")
 LONGEST_RANGE = 10_000
 LARGEST_START = 2_147_483_647
 
@@ -48,21 +52,23 @@ def _mod(frame: Frame, left: Value, right: Value) -> int:
 def _int(frame: Frame, value: Value) -> int:
     if isinstance(value, bool):
         raise wrong_type("int", "an integer or a string", value)
-    if isinstance(value, float):
-        return fitting("int", int(value))
+    if isinstance(value, float) and abs(value) < 2**63:
+        return int(value)
     if isinstance(value, str):
-        try:
-            return fitting("int", int(value.strip()[:40].replace("_", "x")))
-        except ValueError:
-            raise invalid("int", f"The value '{value[:100]}' is not an integer") from None
+        if not _DIGITS.match(value.strip()):
+            raise invalid("int", f"The value '{value[:100]}' is not an integer")
+        return fitting("int", int(value))
     return integer("int", value)
 
 
 def _float(frame: Frame, value: Value) -> float:
     try:
-        return float(value)
+        found = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise invalid("float", "The value is not a number") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise invalid("float", "The value is not a number")
+    return found
 
 
 def _numbers(name: str, values: tuple[Value, ...]) -> list[int]:

@@ -129,9 +129,13 @@ def _format(frame: Frame, pattern: Value, *values: Value) -> str:
     return _HOLE.sub(fill, string("format", pattern))
 
 
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
 def _unique_string(frame: Frame, *values: Value) -> str:
     """13 characters that depend on the values alone; not the ones that Azure would make."""
-    raw = hashlib.sha256("-".join(string("uniqueString", one) for one in values).encode()).digest()
+    raw = hashlib.sha256(_bytes("-".join(string("uniqueString", one) for one in values))).digest()
     return base64.b32encode(raw)[:13].decode().lower()
 
 
