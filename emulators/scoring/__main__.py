@@ -1,4 +1,4 @@
-"""`python -m emulators.scoring serve|convert`: the inference server, and models turned to ONNX."""
+"""`python -m emulators.scoring serve|convert|prove-files`: the server, and models as ONNX."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     if options.verb == "serve":
         return _serve(options)
-    return _convert(options)
+    return _prove(options) if options.verb == "prove-files" else _convert(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("model", type=Path)
     convert.add_argument("out", type=Path)
     convert.add_argument("--json", action="store_true")
+    prove = verbs.add_parser("prove-files", help="compare a converted model over CSV and Parquet")
+    prove.add_argument("model", type=Path)
+    prove.add_argument("onnx", type=Path, help="folder made by convert for that model")
     return parser
 
 
@@ -76,6 +79,20 @@ def _convert(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(outcome.described()) + "\n")
     else:
         sys.stdout.write(f"{outcome}\n")
+    return 0
+
+
+def _prove(options: argparse.Namespace) -> int:
+    import contextlib
+    import json
+    import warnings
+
+    from emulators.scoring.engine.batch_proof import prove
+
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        said = prove(options.model, options.onnx)
+    sys.stdout.write(json.dumps(said) + "\n")
     return 0
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
-from tests.running import Rehearsal
+from tests.emulators.scoring import models
 
 CONDA = "name: bare\ndependencies:\n- python=3.11\n"
 SCRIPT = """
@@ -133,3 +131,64 @@ def test_a_folder_is_scored_by_a_script(
     assert job.name in [one.name for one in named]
     (child,) = ml_client.jobs.list(parent_job_name=job.name)
     assert child.display_name == "batchscoring"
+
+
+@pytest.fixture(scope="module")
+def nocode(ml_client: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An endpoint whose deployment is an MLflow model without code."""
+    from azure.ai.ml.entities import (
+        BatchEndpoint,
+        Model,
+        ModelBatchDeployment,
+        ModelBatchDeploymentSettings,
+    )
+
+    saved = models.MODELS["forest"](tmp_path_factory.mktemp("model") / "forest")
+    model = ml_client.models.create_or_update(
+        Model(name="batch-forest", path=str(saved), type="mlflow_model")
+    )
+    ml_client.batch_endpoints.begin_create_or_update(BatchEndpoint(name="sdk-nocode")).result()
+    ml_client.batch_deployments.begin_create_or_update(
+        ModelBatchDeployment(
+            name="forest",
+            endpoint_name="sdk-nocode",
+            model=f"{model.name}:{model.version}",
+            compute="cpu-cluster",
+            settings=ModelBatchDeploymentSettings(mini_batch_size=2),
+        )
+    ).result()
+    return "sdk-nocode"
+
+
+def test_a_model_without_code_scores_csv_and_parquet(
+    ml_client: Any, nocode: str, tmp_path: Path
+) -> None:
+    """Row number, prediction and file name of every row, as the model itself predicts them."""
+    import mlflow
+    import pandas as pd
+    from azure.ai.ml import Input
+
+    frame, _ = models.people(90)
+    (tmp_path / "rows/below").mkdir(parents=True)
+    frame[:40].to_csv(tmp_path / "rows/a.csv", index=False)
+    frame[40:60].to_csv(tmp_path / "rows/b.csv", index=False)
+    frame[60:].to_parquet(tmp_path / "rows/c.parquet", index=False)
+    frame.to_csv(tmp_path / "rows/below/ignored.csv", index=False)
+    job = ml_client.batch_endpoints.invoke(
+        endpoint_name=nocode,
+        deployment_name="forest",
+        inputs={"anything": Input(type="uri_folder", path=str(tmp_path / "rows"))},
+        experiment_name="weekly",
+        params_override=[{"mini_batch_size": 1}],
+    )
+    ml_client.jobs.stream(job.name)
+    assert ml_client.jobs.get(job.name).experiment_name == "weekly"
+    lines = predictions(ml_client, job.name, tmp_path / "got")
+    got = pd.DataFrame([line.split(",") for line in lines], columns=["row", "prediction", "file"])
+    got = got.astype({"row": int, "prediction": int}).sort_values(["file", "row"])
+    ml_client.models.download("batch-forest", "1", download_path=str(tmp_path / "model"))
+    (found,) = (tmp_path / "model").rglob("MLmodel")
+    predicted = mlflow.pyfunc.load_model(str(found.parent)).predict(frame)
+    assert got.prediction.tolist() == list(predicted)
+    assert got.row.tolist() == [*range(40), *range(20), *range(30)]
+    assert got.file.value_counts().to_dict() == {"a.csv": 40, "b.csv": 20, "c.parquet": 30}
