@@ -11,6 +11,7 @@ from emulators.arm.engine import filters, groups, tags
 from emulators.arm.engine.deployments import checking, records, requests
 from emulators.arm.engine.deployments.hosting import deployer_of
 from emulators.arm.engine.deployments.requests import Asked
+from emulators.arm.engine.templates import relaxed
 from emulators.arm.engine.templates.frames import Place
 from emulators.arm.engine.templates.planning import Plan
 from emulators.arm.errors import InvalidDeployment, LocationRequired
@@ -20,13 +21,14 @@ from emulators.kernel.azure_http import POLL_MS, iso
 from emulators.kernel.context import Context
 from emulators.kernel.errors import NotFound
 from emulators.kernel.http import (
+    InvalidContent,
     Operation,
     Reply,
     context_of,
     json_object,
     links_of,
     principal_of,
-    read_json,
+    read_body,
 )
 
 FILTERED = frozenset({"provisioningstate"})
@@ -111,7 +113,7 @@ def _one(request: Request) -> tuple[Context, Deployment]:
 async def _asked(request: Request) -> Asked:
     ctx, place, name = _at(request)
     records.check_name(name)
-    body = await read_json(request)
+    body = await _body(request)
     if not isinstance(body.get("properties"), dict):
         raise InvalidDeployment(
             "The request content was invalid: a deployment must have 'properties'."
@@ -129,6 +131,24 @@ async def _asked(request: Request) -> Asked:
         location if not place.group else None,
         tags.checked(body.get("tags")),
     )
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The body, in the relaxed form of JSON too.
+
+    Raises:
+        InvalidContent: not a JSON object.
+    """
+    raw = await read_body(request)
+    try:
+        found = relaxed.read(raw) if raw.strip() else {}
+    except relaxed.Unreadable as wrong:
+        raise InvalidContent(
+            f"The request content was invalid and could not be deserialized: '{wrong}'."
+        ) from None
+    if not isinstance(found, dict):
+        raise InvalidContent("The request content was invalid: a JSON object is expected.")
+    return found
 
 
 async def put(request: Request) -> Reply:

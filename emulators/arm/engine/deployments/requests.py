@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from emulators.arm.engine.deployments import records
 from emulators.arm.engine.deployments.surroundings import around
+from emulators.arm.engine.templates import relaxed
 from emulators.arm.engine.templates.frames import Place
 from emulators.arm.engine.templates.order import ordered
 from emulators.arm.engine.templates.planning import Plan, plan
@@ -168,8 +169,8 @@ async def _fetch(ctx: Context, link: Mapping[str, Any]) -> dict[str, Any]:
     if len(answer.content) > LARGEST_LINKED:
         raise InvalidTemplateLink(uri, "It is larger than 4 MiB.")
     try:
-        content = answer.json()
-    except ValueError:
+        content = relaxed.read(answer.content)
+    except relaxed.Unreadable:
         content = None
     if not isinstance(content, dict):
         raise InvalidTemplateLink(uri, "It is not a JSON object.")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from emulators.arm.engine.templates import relaxed
 from emulators.arm.errors import ExpressionInvalid
 
 Value = Any  # None, bool, int, float, str, list, dict
 LONGEST_STRING = 4 << 20  # characters; a template and all it becomes must fit in 4 MiB
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'((?:[^'\\]|\\.)*)'")
 _TITLES: dict[type, str] = {
     bool: "Boolean", int: "Integer", float: "Float", str: "String", list: "Array", dict: "Object",
     type(None): "Null",
@@ -74,24 +73,14 @@ def text_of(value: Value) -> str:
 
 
 def from_json(text: str) -> Value:
-    """JSON as the service reads it: strings may also be in single quotes.
+    """JSON as the service reads it, relaxed.
 
     Raises:
-        ExpressionInvalid: it is neither.
+        ExpressionInvalid: it cannot be read.
     """
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        pass
-    doubled = _QUOTED.sub(
-        lambda found: found[0] if found[1] is None else json.dumps(found[1].replace("\\'", "'")),
-        text,
-    )
-    try:
-        found = json.loads(doubled)
-        orjson.dumps(found)  # what cannot be written again cannot be deployed
-        return found
-    except (TypeError, ValueError, RecursionError) as wrong:
+        return relaxed.read(text)
+    except relaxed.Unreadable as wrong:
         raise ExpressionInvalid(
             "The template language function 'json' parameter is not valid. The provided value"
             f" '{text[:200]}' cannot be parsed: {wrong}. Please see"
