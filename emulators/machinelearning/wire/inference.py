@@ -92,6 +92,7 @@ class Gateway:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._hosting: Hosting = hosting_of(ctx)
+        self._domain = f"{ctx.settings.region}.inference.ml.azure.com"
         self._limit = ctx.settings.max_body_mib << 20
         self._mirrored: set[asyncio.Task[None]] = set()
 

@@ -152,6 +152,32 @@ def test_without_traffic_there_is_no_route(serving: Serving, live: str) -> None:
     assert nowhere.status_code == 404
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["westus.inference.ml.azure.com", "inference.ml.azure.com", "a.eastus.inference.ml.azure.com"],
+)
+def test_an_endpoint_is_in_one_region(serving: Serving, live: str, host: str) -> None:
+    sent = serving._bare.post(
+        f"https://{live}.{host}/score", headers={"authorization": f"Bearer {serving.keys(live)[0]}"}
+    )
+    assert serving.world.run(sent).status_code == 404
+
+
+def test_it_is_reached_by_the_explicit_door_too(serving: Serving, live: str) -> None:
+    shown = serving.world.run(
+        serving.world.http.get(
+            f"https://localhost:9{serving.id}/onlineEndpoints/{live}",
+            params={"api-version": "2023-04-01-preview"},
+        )
+    ).json()["properties"]
+    assert shown["scoringUri"] == f"https://localhost:9/score/{live}/score"
+    headers = {"authorization": f"Bearer {serving.keys(live)[0]}"}
+    sent = serving._bare.post(shown["scoringUri"], headers=headers, content=b"{}")
+    assert serving.world.run(sent).json()["release"] == "blue"
+    swagger = serving.world.run(serving._bare.get(shown["swaggerUri"], headers=headers))
+    assert swagger.status_code == 200
+
+
 def test_traffic_is_split_by_request(serving: Serving, live: str) -> None:
     serving.endpoint(live, traffic={"blue": 90, "green": 10})
     key = serving.keys(live)[0]
