@@ -119,7 +119,9 @@ class Gateway:
     async def _serve(
         self, scope: Scope, receive: Receive, headers: dict[bytes, bytes], call: Call
     ) -> Answer:
-        name: str = scope["azure_host"].partition(".")[0]
+        name, _, domain = scope["azure_host"].partition(".")
+        if domain != self._domain:
+            raise NoRoute(f"There is no endpoint at {scope['azure_host']}.")
         route = self._hosting.route(name)
         if route is None:
             return await self._batch(name, scope, receive, headers, call)
