@@ -11,7 +11,7 @@ import os
 from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Tuple
 
 from .batch_read import Reader
-from .batch_table import row_lines
+from .batch_table import array_lines
 from .onnx_model import TIE_DECIMALS, OnnxModel
 from .table import Unusual
 
@@ -37,32 +37,30 @@ class FileModel(OnnxModel):
         import numpy
 
         self._numpy = numpy
-        self._labels = None if self._classes is None else numpy.array(self._classes, dtype=object)
+        self._labels = None if self._classes is None else numpy.array(self._classes)
 
     @property
     def dtypes(self) -> List[Any]:
         """The type of array that each column becomes."""
         return self._dtypes
 
-    def predict(self, columns: List[Any], size: int) -> List[Any]:
-        """One prediction a row."""
-        values: List[Any] = []
-        for at in range(0, size, CHUNK):
-            values += self._some([column[at : at + CHUNK] for column in columns])
-        return values
+    def predict(self, columns: List[Any], size: int) -> Any:
+        """An array with one prediction a row; with more dimensions where there are several."""
+        parts = [
+            self._some([column[at : at + CHUNK] for column in columns])
+            for at in range(0, size, CHUNK)
+        ]
+        return parts[0] if len(parts) == 1 else self._numpy.concatenate(parts)
 
-    def _some(self, columns: List[Any]) -> List[Any]:
+    def _some(self, columns: List[Any]) -> Any:
         if self._matrix:
             feeds: Dict[str, Any] = {self._matrix: self._numpy.stack(columns, axis=1)}
         else:
             feeds = {name: columns[at].reshape(-1, 1) for at, name, _ in self._inputs}
         result = self._session.run(self._outputs, feeds)[0]
         if self._labels is not None:
-            best = result.round(TIE_DECIMALS).argmax(axis=1)
-            found: List[Any] = self._labels[best].tolist()
-            return found
-        found = (result.reshape(-1) if self._flat else result).tolist()
-        return found
+            return self._labels[result.round(TIE_DECIMALS).argmax(axis=1)]
+        return result.reshape(-1) if self._flat else result
 
 
 class OnnxFiles:
@@ -135,7 +133,7 @@ class OnnxFiles:
         values = self._model.predict(columns, total)
         at = 0
         for piece in pieces:
-            out.write(row_lines(piece.first, values[at : at + piece.size], piece.name))
+            out.write(array_lines(piece.first, values[at : at + piece.size], piece.name))
             at += piece.size
         return total
 

@@ -27,3 +27,18 @@ def row_lines(first: int, values: List[Any], name: str) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([(first + at, value, name) for at, value in enumerate(values)])
     return text.getvalue().encode("utf-8", "surrogatepass")
+
+
+def array_lines(first: int, values: Any, name: str) -> Any:
+    """The same for an array of predictions; Arrow writes whole numbers, much faster."""
+    if values.ndim != 1 or values.dtype.kind not in "iu" or any(mark in name for mark in SPECIAL):
+        return row_lines(first, values.tolist(), name)
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import compute
+
+    numbers = pa.array(np.arange(first, first + len(values), dtype=np.int64)).cast(pa.string())
+    words = pa.array(values).cast(pa.string())
+    lines = compute.binary_join_element_wise(numbers, words, pa.scalar(name + "\n"), ",")
+    # The texts of an array lie one after the other: together they are the lines.
+    return lines.buffers()[2]
