@@ -1,7 +1,8 @@
 """A host that is killed at random moments while endpoints are made, changed and asked.
 
-Four times, and fifty times in `make soak`; `REHEARSAL_KILLS_SEED` repeats a run. What was acknowledged must be there
-when the host is up again, what was in flight may be there or not, and every operation must end.
+Four times, and fifty times in `make soak`; `REHEARSAL_KILLS_SEED` repeats a run. What was
+acknowledged must be there when the host is up again, what was in flight may be there or not, and
+every operation must end.
 """
 
 from __future__ import annotations
