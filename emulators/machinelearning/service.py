@@ -21,6 +21,7 @@ TOPICS: tuple[str, ...] = (
     "history",
     "endpoints",
     "batch",
+    "schedules",
 )
 """Modules of `wire/` whose OPERATIONS are served."""
 
@@ -29,6 +30,7 @@ STARTED: tuple[str, ...] = (
     "engine.jobs.manager",
     "engine.endpoints.hosting",
     "engine.batch.submission",
+    "engine.schedules.watch",
 )
 """Modules whose `started(ctx)` context runs while the service is up, in this order."""
 

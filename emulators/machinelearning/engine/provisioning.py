@@ -28,6 +28,7 @@ from emulators.machinelearning.store.assets import (
 )
 from emulators.machinelearning.store.endpoints import ENDPOINTS
 from emulators.machinelearning.store.jobs import CHILD_JOBS, JOB_COUNTS, JOBS, LIVE_JOBS, REUSE
+from emulators.machinelearning.store.schedules import FIRINGS, SCHEDULES
 from emulators.machinelearning.store.workspaces import (
     CHILDREN,
     WORKSPACE_GUIDS,
@@ -84,6 +85,8 @@ OWNED: tuple[Table[Any], ...] = (
     JOB_COUNTS,
     LIVE_JOBS,
     REUSE,
+    SCHEDULES,
+    FIRINGS,
 )
 """Tables whose records begin with the workspace's guid and go with it."""
 

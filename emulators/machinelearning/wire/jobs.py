@@ -18,6 +18,7 @@ from emulators.kernel.http import (
 )
 from emulators.machinelearning.engine.jobs import records, tracking
 from emulators.machinelearning.engine.jobs.manager import jobs_of
+from emulators.machinelearning.engine.schedules.actions import schedule_of
 from emulators.machinelearning.store.jobs import Job
 from emulators.machinelearning.store.workspaces import Workspace
 from emulators.machinelearning.wire.scope import (
@@ -116,13 +117,19 @@ def _next(request: Request, last: str, left: int) -> str:
 
 def _wanted(job: Job, given: dict[str, str]) -> bool:
     view, kind, tag = (given.get(n) for n in ("listviewtype", "jobtype", "tag"))
-    # No job here was made by a schedule.
-    scheduled = given.get("scheduled", "false").lower() == "true" or given.get("scheduleid")
     return (
-        not scheduled
+        _scheduled(job, given)
         and (view or "ActiveOnly") in ("All", "ArchivedOnly" if job.hidden else "ActiveOnly")
         and (kind is None or job.kind.lower() == kind.lower())
         and (tag is None or _has_tag(job, tag))
+    )
+
+
+def _scheduled(job: Job, given: dict[str, str]) -> bool:
+    """Whether it passes `scheduled` and `scheduleId`, a name or an id."""
+    by, wanted = schedule_of(job), given.get("scheduleid")
+    return (by is not None or given.get("scheduled", "false").lower() != "true") and (
+        not wanted or (by or "").lower() == wanted.rpartition("/")[2].lower()
     )
 
 

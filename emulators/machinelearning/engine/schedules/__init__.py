@@ -1,0 +1,1 @@
+"""Schedules: what a trigger means in time, what a firing does, and who watches the clock."""
