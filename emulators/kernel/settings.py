@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     reuse: bool = Field(
         default=False, description="Let pipeline steps reuse what identical ones have made."
     )
+    job_memory_mib: int = Field(
+        default=0, ge=0, description="Memory a job's processes may use, in MiB; 0 is no limit."
+    )
     durable: bool = Field(
         default=False, description="Survive power loss too (fsync on every commit)."
     )

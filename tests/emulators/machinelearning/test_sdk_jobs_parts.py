@@ -117,6 +117,38 @@ def test_pipelines_in_pipelines_by_the_sdk(desk: Desk, parts: Path, rehearsal: R
     assert "number=9" in found.read_text()
 
 
+def test_the_run_of_a_step_knows_its_parents_and_its_times(
+    desk: Desk, parts: Path, rehearsal: Rehearsal
+) -> None:
+    import requests
+    from azure.ai.ml import dsl, load_component
+
+    inner = load_component(parts / "inner.yml")
+    dsl_pipeline: Any = dsl.pipeline
+
+    @dsl_pipeline(default_compute="serverless")  # type: ignore[untyped-decorator]
+    def outer() -> None:
+        nested = inner()  # noqa: F841  (the step's name is the variable's)
+
+    job = desk.client.jobs.create_or_update(outer())
+    desk.wait(job)
+    nested = children(desk, job)["nested"]
+    step = children(desk, nested)["one"]
+    answer = requests.get(
+        f"{rehearsal.env['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/runs/get",
+        params={"run_id": step.name},
+        headers={"authorization": f"Bearer {rehearsal.env['MLFLOW_TRACKING_TOKEN']}"},
+        timeout=30,
+    )
+    run = answer.json()["run"]
+    tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+    assert tags["mlflow.parentRunId"] == nested.name
+    assert tags["mlflow.rootRunId"] == job.name
+    assert 0 <= time.time() * 1000 - int(run["info"]["start_time"]) < 120_000
+    assert int(run["info"]["start_time"]) < int(run["info"]["end_time"])
+    assert run["info"]["status"] == "FINISHED"
+
+
 def test_registered_components_by_name_with_defaults_and_optional_inputs(
     desk: Desk, parts: Path, rehearsal: Rehearsal
 ) -> None:

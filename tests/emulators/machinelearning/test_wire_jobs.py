@@ -29,7 +29,13 @@ ENVIRONMENT = "/environments/plain/versions/1"
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world whose jobs run in this interpreter, and whose identical steps are reused."""
     folder = Path(tmp_path_factory.mktemp("ml"))
-    ctx = make_context(folder, clock=RealClock(), mlflow=False, runtime="host", reuse=True)
+    options: dict[str, Any] = {
+        "mlflow": False,
+        "runtime": "host",
+        "reuse": True,
+        "job_memory_mib": 300,
+    }
+    ctx = make_context(folder, clock=RealClock(), **options)
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         http = runner.run(_begin(stack, ctx))
@@ -116,6 +122,14 @@ def test_a_named_output_of_a_failed_job_is_not_registered(at: World) -> None:
     assert job["status"] == "Failed"
     assert at.get("/data/half/versions/1").status_code == 404
     assert "out" in job["outputs"]  # what there is can be looked at
+
+
+def test_too_much_memory_is_failed_and_says_so(at: World) -> None:
+    line = "python -c 'import time; held = bytearray(600 << 20); time.sleep(30)'"
+    job = ended(at, submit(at, command(line, environmentId=arm(at, ENVIRONMENT))))
+    assert job["status"] == "Failed"
+    url = f"{ML}/history/v1.0{at.ws.arm_id}/runs/{job['name']}/details"
+    assert "memory limit" in at.call("GET", url).json()["error"]["error"]["message"]
 
 
 def test_cancel_answers_until_it_is_done(at: World) -> None:

@@ -141,7 +141,9 @@ async def _execute(work: Work, spec: CommandSpec, ready: _Ready) -> Outcome:
     )
     log = folder.log(folders.STD_LOG)
     log.parent.mkdir(parents=True, exist_ok=True)
-    launch = Launch(line, folder.work, env, log, Limits(seconds=spec.timeout_s))
+    memory = ctx.settings.job_memory_mib << 20
+    limits = Limits(seconds=spec.timeout_s, memory=memory or None)
+    launch = Launch(line, folder.work, env, log, limits)
     running = await work.machine.runtimes.start(ready.python, launch, warm_imports_from=ready.code)
     try:
         work.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Any
 
 from emulators.kernel.context import Context
@@ -63,22 +64,38 @@ async def begin(ctx: Context, ws: Workspace, job: Job) -> str | None:
         "experiment_name": job.experiment,
         "run_name": job.properties.get("displayName") or job.name,
         "tags": tags,
+        "user_id": job.created_by,
         "parent_run_id": job.parent,
+        "root_run_id": job.root,
+        "start_time": _ms(job.created),
     }
     answer = await _ask(ctx, ws, "POST", "rehearsal/runs/create", body)
     return str(answer["run"]["info"]["experiment_id"])
 
 
 async def end(ctx: Context, ws: Workspace, job: Job) -> None:
-    """End the run as its job ended.
+    """End the run as its job ended; a job that ended before its run began has one all the same.
 
     Raises:
         TrackingFailed: MLflow refused.
     """
     if not ctx.settings.mlflow:
         return
-    status = {COMPLETED: "FINISHED", CANCELED: "KILLED"}.get(job.status, "FAILED")
-    await _ask(ctx, ws, "POST", "rehearsal/runs/end", {"run_id": job.name, "status": status})
+    body = {
+        "run_id": job.name,
+        "status": {COMPLETED: "FINISHED", CANCELED: "KILLED"}.get(job.status, "FAILED"),
+        "end_time": _ms(ctx.clock.now()),
+    }
+    try:
+        await _ask(ctx, ws, "POST", "rehearsal/runs/end", body)
+    except TrackingFailed:
+        await begin(ctx, ws, job)
+        await _ask(ctx, ws, "POST", "rehearsal/runs/end", body)
+
+
+def _ms(moment: datetime) -> int:
+    """Milliseconds since the epoch."""
+    return int(moment.timestamp() * 1000)
 
 
 async def history(ctx: Context, ws: Workspace, run: str, metric: str) -> list[float]:
