@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -117,15 +120,27 @@ def test_the_explicit_door_by_the_adfs_form(env: dict[str, str], azure_env: Rehe
     assert claims(credential.get_token(f"{door}/.default").token)["aud"] == door
 
 
+ASYNC = """
+import asyncio, os
+from azure.identity.aio import ClientSecretCredential
+
+async def go():
+    names = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+    async with ClientSecretCredential(*(os.environ[n] for n in names)) as credential:
+        print((await credential.get_token("https://management.azure.com/.default")).token)
+
+asyncio.run(go())
+"""
+
+
 def test_async_client_secret(env: dict[str, str]) -> None:
-    import asyncio
-
-    from azure.identity.aio import ClientSecretCredential
-
-    async def go() -> str:
-        async with ClientSecretCredential(
-            env["AZURE_TENANT_ID"], env["AZURE_CLIENT_ID"], env["AZURE_CLIENT_SECRET"]
-        ) as credential:
-            return (await credential.get_token(SCOPE)).token
-
-    assert claims(asyncio.run(go()))["aud"] == "https://management.azure.com"
+    """In a process of its own: aiohttp keeps the roots that were trusted when it was imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASYNC],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert claims(done.stdout.strip())["aud"] == "https://management.azure.com"
