@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from emulators.kernel.clock import RealClock
@@ -361,3 +364,23 @@ def test_a_workspace_that_is_deleted_takes_its_jobs_along(at: World, tmp_path: P
     assert not jobs_of(at.ctx).machine.works
     while Path(f"/proc/{mark.read_text().strip()}").exists():  # its leash ends it at once
         at.run(asyncio.sleep(0.02))
+
+
+def test_canceled_at_any_moment_a_job_leaves_no_process(at: World) -> None:
+    names = []
+    for turn in range(12):
+        answer = submit(at, command("sleep 600 & sleep 600", environmentId=arm(at, ENVIRONMENT)))
+        names.append(answer.json()["name"])
+        at.run(asyncio.sleep(turn * 0.015))  # before, while and after its process is started
+        at.call("POST", f"/jobs/{names[-1]}/cancel")
+        assert ended(at, answer)["status"] == "Canceled"
+    deadline = time.monotonic() + 5
+    while left := [p for p in psutil.process_iter() if _run_of(p) in names]:
+        assert time.monotonic() < deadline, left
+        at.run(asyncio.sleep(0.05))
+
+
+def _run_of(process: psutil.Process) -> str | None:
+    with contextlib.suppress(psutil.Error):
+        return process.environ().get("AZUREML_RUN_ID")
+    return None
