@@ -26,10 +26,8 @@ from emulators.machinelearning.store.workspaces import Workspace
 WORKER = Path(emulators.__file__).parent / "scoring" / "engine" / "inside" / "batch_worker.py"
 PROOF = "batch.json"
 PROVE_TIMEOUT_S = 180.0
-IMPORTS = (
-    "import numpy\nimport onnxruntime\nimport pyarrow\nimport pyarrow.csv\nimport pyarrow.parquet\n"
-)
-FRAME_IMPORTS = "import mlflow.pyfunc\nimport pandas\n"
+IMPORTS = ("numpy", "onnxruntime", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet")
+FRAME_IMPORTS = ("mlflow.pyfunc", "pandas")
 
 Say = Callable[[str], None]
 

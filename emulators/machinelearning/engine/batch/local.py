@@ -25,6 +25,7 @@ GROW_S = 2.0
 """Work left that makes another process worth its start, which costs about this much."""
 
 BOOT_S = 600.0
+GONE_S = 2.0  # a process that hung up has this long to exit
 READ_BYTES = 1 << 16
 USELESS = 422  # what a worker answers when no other try would do better
 
@@ -68,9 +69,16 @@ class _Worker:
             self.waiting += self.frames.feed(data)
         return self.waiting.pop(0)
 
-    async def end(self) -> Outcome:
-        """End it with everything it started."""
+    async def end(self, *, gone: bool = False) -> Outcome:
+        """End it with everything it started.
+
+        Args:
+            gone: it seems to have ended by itself; how is worth a moment's wait.
+        """
         self.writer.close()
+        if gone:
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(self.running.wait(), GONE_S)
         return await self.running.cancel(grace=0)
 
 
@@ -134,12 +142,12 @@ class LocalExecutor:
         worker = self._idle.pop() if self._idle else await self._boot()
         part = self._parts / f"{batch.number}.part"
         body = {"number": batch.number, "files": list(batch.files), "out": str(part)}
-        healthy = False
+        healthy = gone = False
         try:
             frame = await asyncio.wait_for(
                 worker.ask(batch.number & 0xFFFFFFFF, json.dumps(body).encode()), self._timeout_s
             )
-            healthy = frame is not None
+            healthy, gone = frame is not None, frame is None
         except TimeoutError:
             raise MiniBatchFailed(
                 f"run() took longer than the timeout of {self._timeout_s:g} s"
@@ -149,15 +157,15 @@ class LocalExecutor:
             if healthy:
                 self._idle.append(worker)
             else:
-                outcome = await asyncio.shield(self._drop(worker))
+                outcome = await asyncio.shield(self._drop(worker, gone))
         if frame is None:
             raise MiniBatchFailed(f"The process died with the mini-batch. {outcome.sentence()}")
         return _read(batch, frame, part)
 
-    async def _drop(self, worker: _Worker) -> Outcome:
+    async def _drop(self, worker: _Worker, gone: bool) -> Outcome:
         self._all.discard(worker)
         self._free.append(worker.place.slot)
-        return await worker.end()
+        return await worker.end(gone=gone)
 
     async def _boot(self) -> _Worker:
         """Start a process and wait until its script is ready.
