@@ -41,3 +41,12 @@ class ServerFailed(ServiceError):
 
     status = 502
     code = "TEMPORARILY_UNAVAILABLE"
+
+
+class PageOfError(ServiceError):
+    """The MLflow server answered by a page for people: nothing is there, or it failed."""
+
+    def __init__(self, status: int, target: str) -> None:
+        super().__init__(f"MLflow answers {status} at '{target[:200]}'.")
+        self.status = status
+        self.code = "ENDPOINT_NOT_FOUND" if status in (404, 405) else "INTERNAL_ERROR"

@@ -156,7 +156,9 @@ def update(ctx: Context, ws: Workspace, name: str, body: Mapping[str, Any]) -> C
     Raises:
         ResourceMissing, UserError, ValidationError: as `get` and `put`.
     """
-    given = dict(body.get("properties") or {})
+    given = body.get("properties") or {}
+    if not isinstance(given, dict):
+        raise ValidationError("The field 'properties' must be an object.", target="properties")
     if "scaleSettings" in given:
         given = {"properties": {"scaleSettings": given["scaleSettings"]}}
     return _change(ctx, get(ctx, ws, name), {**body, "properties": given})

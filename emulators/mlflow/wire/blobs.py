@@ -17,7 +17,7 @@ from emulators.kernel.context import Context
 from emulators.kernel.sas import sign_service_sas
 from emulators.mlflow.engine.locations import Place
 from emulators.mlflow.engine.logged import settled
-from emulators.mlflow.errors import ResourceMissing, ServerFailed
+from emulators.mlflow.errors import InvalidParameter, ResourceMissing, ServerFailed
 from emulators.mlflow.wire.arm import arm, checked
 from emulators.mlflow.wire.workspaces import Container, Workspace, blob_url, container_of
 
@@ -297,4 +297,6 @@ def _refused(answer: httpx.Response, what: str) -> Exception:
     code = answer.headers.get("x-ms-error-code", str(answer.status_code))
     if answer.status_code == 404:
         return ResourceMissing(f"No such artifact: '{what}'")
+    if code in ("InvalidUri", "InvalidInput", "OutOfRangeInput"):
+        return InvalidParameter(f"Invalid path: '{what}'")
     return ServerFailed(f"Storage refused '{what}': {code}")

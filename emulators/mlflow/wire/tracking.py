@@ -19,7 +19,13 @@ from emulators.kernel.peers import SYSTEM_OBJECT
 from emulators.mlflow.engine.locations import plugin_artifact_uri
 from emulators.mlflow.engine.logged import remember
 from emulators.mlflow.engine.process import Server, server_of
-from emulators.mlflow.errors import NotAllowed, ResourceMissing, ServerFailed
+from emulators.mlflow.errors import (
+    InvalidParameter,
+    NotAllowed,
+    PageOfError,
+    ResourceMissing,
+    ServerFailed,
+)
 from emulators.mlflow.wire.inner import HEADER
 from emulators.mlflow.wire.paths import BASE
 from emulators.mlflow.wire.workspaces import Workspace, workspace_of
@@ -97,6 +103,25 @@ async def ask(
         raise ServerFailed(f"The MLflow server did not answer: {broken!r}") from broken
 
 
+async def _sent(request: Request) -> bytes:
+    """The body for the server, which answers what is no JSON object by a page of HTML.
+
+    Raises:
+        InvalidParameter: it says it is JSON, or nothing, and is no object.
+    """
+    raw = await read_body(request)
+    if not raw.strip():
+        return b"" if request.method == "GET" else b"{}"
+    if "json" in request.headers.get("content-type", "json"):
+        try:
+            given = orjson.loads(raw)
+        except orjson.JSONDecodeError as wrong:
+            raise InvalidParameter(f"Malformed request body: {wrong}") from None
+        if not isinstance(given, dict):
+            raise InvalidParameter("Malformed request body: a JSON object is expected")
+    return raw
+
+
 async def forward(request: Request) -> Response:
     workspace = await workspace_of(request)
     api = str(request.path_params["api"]).lower()
@@ -114,9 +139,11 @@ async def forward(request: Request) -> Response:
         workspace,
         request.method,
         target,
-        body=await read_body(request),
+        body=await _sent(request),
         headers=headers,
     )
+    if answer.status_code >= 400 and "html" in answer.headers.get("content-type", ""):
+        raise PageOfError(answer.status_code, target)
     content = answer.content
     if found["tail"] == LOGGED_MODELS and request.method == "POST" and answer.status_code == 200:
         _remember(context_of(request), workspace, content)
@@ -171,9 +198,11 @@ async def log_batch_async(request: Request) -> Reply | Response:
         workspace,
         "POST",
         "/api/2.0/mlflow/runs/log-batch",
-        body=await read_body(request),
+        body=await _sent(request),
         headers={"content-type": "application/json"},
     )
+    if answer.status_code >= 500:
+        raise PageOfError(answer.status_code, "runs/log-batch")
     if answer.status_code != 200:
         return Response(answer.content, answer.status_code, media_type="application/json")
     return Reply(200, {"batch_tracking_id": ""})
