@@ -192,3 +192,132 @@ def test_a_model_without_code_scores_csv_and_parquet(
     assert got.prediction.tolist() == list(predicted)
     assert got.row.tolist() == [*range(40), *range(20), *range(30)]
     assert got.file.value_counts().to_dict() == {"a.csv": 40, "b.csv": 20, "c.parquet": 30}
+
+
+STEP = """
+$schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json
+name: {name}
+version: "1"
+type: command
+inputs:
+  data: {{type: uri_folder}}
+  factor: {{type: integer, default: 2}}
+outputs:
+  made: {{type: uri_folder}}
+code: ./step
+environment:
+  image: mcr/none
+  conda_file: ./conda.yml
+command: python step.py ${{{{inputs.data}}}} ${{{{inputs.factor}}}} ${{{{outputs.made}}}}
+"""
+PIPELINE = """
+$schema: https://azuremlschemas.azureedge.net/latest/pipelineComponent.schema.json
+name: times
+version: "1"
+type: pipeline
+inputs:
+  numbers: {type: uri_folder}
+  factor: {type: integer, default: 5}
+outputs:
+  products: {type: uri_folder}
+jobs:
+  multiply:
+    type: command
+    component: ./step.yml
+    inputs:
+      data: ${{parent.inputs.numbers}}
+      factor: ${{parent.inputs.factor}}
+    outputs:
+      made: ${{parent.outputs.products}}
+"""
+MULTIPLY = """
+import os, sys
+source, factor, target = sys.argv[1:]
+for name in os.listdir(source):
+    with open(os.path.join(source, name)) as a, open(os.path.join(target, name), "w") as b:
+        b.write(str(int(a.read()) * int(factor)))
+"""
+
+
+def test_a_pipeline_component_runs_with_data_and_literals(
+    ml_client: Any, folder: Path, tmp_path: Path
+) -> None:
+    from azure.ai.ml import Input, load_component
+    from azure.ai.ml.entities import BatchEndpoint, PipelineComponentBatchDeployment
+
+    (folder / "step").mkdir()
+    (folder / "step/step.py").write_text(MULTIPLY)
+    (folder / "step.yml").write_text(STEP.format(name="multiply"))
+    (folder / "pipeline.yml").write_text(PIPELINE)
+    component = ml_client.components.create_or_update(load_component(folder / "pipeline.yml"))
+    ml_client.batch_endpoints.begin_create_or_update(BatchEndpoint(name="sdk-pipeline")).result()
+    ml_client.batch_deployments.begin_create_or_update(
+        PipelineComponentBatchDeployment(
+            name="main",
+            endpoint_name="sdk-pipeline",
+            component=component,
+            settings={"default_compute": "cpu-cluster", "continue_on_step_failure": "false"},
+        )
+    ).result()
+    endpoint = ml_client.batch_endpoints.get("sdk-pipeline")
+    endpoint.defaults.deployment_name = "main"
+    ml_client.batch_endpoints.begin_create_or_update(endpoint).result()
+    numbers = Input(type="uri_folder", path=str(folder / "numbers"))
+    for given, factor in (({}, 5), ({"factor": Input(type="integer", default=7)}, 7)):
+        job = ml_client.batch_endpoints.invoke(
+            endpoint_name="sdk-pipeline", inputs={"numbers": numbers, **given}
+        )
+        ml_client.jobs.stream(job.name)
+        done = ml_client.jobs.get(job.name)
+        assert done.status == "Completed"
+        assert done.tags["azureml.jobtype"] == "azureml.pipelinejob"
+        into = tmp_path / str(factor)
+        ml_client.jobs.download(job.name, download_path=str(into), output_name="products")
+        made = {p.name: int(p.read_text()) for p in into.rglob("*.txt")}
+        assert made == {f"n{n:02}.txt": n * factor for n in range(25)}
+    assert len(ml_client.batch_endpoints.list_jobs("sdk-pipeline")) == 2
+    from azure.core.exceptions import HttpResponseError
+
+    for wrong in ({}, {"numbers": numbers, "other": Input(type="string", default="x")}):
+        with pytest.raises(HttpResponseError) as refused:
+            ml_client.batch_endpoints.invoke(endpoint_name="sdk-pipeline", inputs=wrong)
+        assert refused.value.status_code == 400
+    with pytest.raises(HttpResponseError):
+        ml_client.batch_endpoints.invoke(
+            endpoint_name="sdk-pipeline",
+            inputs={"numbers": numbers, "factor": Input(type="string", default="many")},
+        )
+
+
+def test_deployments_are_updated_and_removed(ml_client: Any, folder: Path) -> None:
+    from azure.ai.ml.entities import BatchEndpoint
+    from azure.core.exceptions import ResourceNotFoundError
+
+    ml_client.batch_endpoints.begin_create_or_update(BatchEndpoint(name="sdk-gone")).result()
+    for size in (3, 5):
+        made = deployment(folder, "sdk-gone", "main", settings={"mini_batch_size": size})
+        ml_client.batch_deployments.begin_create_or_update(made).result()
+        assert ml_client.batch_deployments.get("main", "sdk-gone").mini_batch_size == size
+    assert [one.name for one in ml_client.batch_deployments.list("sdk-gone")] == ["main"]
+    assert "sdk-gone" in [one.name for one in ml_client.batch_endpoints.list()]
+    ml_client.batch_deployments.begin_delete("main", "sdk-gone").result()
+    assert not list(ml_client.batch_deployments.list("sdk-gone"))
+    ml_client.batch_endpoints.begin_delete("sdk-gone").result()
+    with pytest.raises(ResourceNotFoundError):
+        ml_client.batch_endpoints.get("sdk-gone")
+
+
+def test_a_job_that_fails_says_why(ml_client: Any, endpoint: str, tmp_path: Path) -> None:
+    from azure.ai.ml import Input
+    from azure.ai.ml.exceptions import JobException
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/one.txt").write_text("bad")
+    job = ml_client.batch_endpoints.invoke(
+        endpoint_name=endpoint,
+        deployment_name="main",
+        input=Input(type="uri_folder", path=str(tmp_path / "in")),
+    )
+    with pytest.raises(JobException, match="bad file"):
+        ml_client.jobs.stream(job.name)
+    assert ml_client.jobs.get(job.name).status == "Failed"
