@@ -16,6 +16,10 @@ class Clock(Protocol):
         """The current instant, aware, UTC."""
         ...
 
+    def wall(self) -> datetime:
+        """What clients' own clocks show: what credentials and signatures are dated by."""
+        ...
+
     def monotonic(self) -> float:
         """Seconds that never go backwards, for measuring spans."""
         ...
@@ -29,7 +33,8 @@ class RealClock:
     """Wall time, optionally scaled: at `scale` 60 a minute passes in a second.
 
     Stamps stay true at scale 1; at any other scale `now()` runs ahead from the start, so that
-    schedules and waits agree with each other. User code is never given this clock.
+    schedules and waits agree with each other. User code is never given this clock, and credentials
+    are dated by `wall()`: their bearers know no other.
     """
 
     def __init__(self, scale: float = 1.0) -> None:
@@ -43,6 +48,9 @@ class RealClock:
         if self.scale == 1.0:
             return datetime.now(UTC)
         return self._started + timedelta(seconds=self.monotonic())
+
+    def wall(self) -> datetime:
+        return datetime.now(UTC)
 
     def monotonic(self) -> float:
         return (time.monotonic() - self._zero) * self.scale
@@ -71,6 +79,9 @@ class ManualClock:
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._elapsed)
+
+    def wall(self) -> datetime:
+        return self.now()
 
     def monotonic(self) -> float:
         return self._elapsed

@@ -121,7 +121,7 @@ class Tokens:
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import padding
 
-        now = int(self._clock.now().timestamp())
+        now = int(self._clock.wall().timestamp())
         oid = object_id or self._secrets.object_id
         body = {
             "aud": audience,
@@ -155,7 +155,7 @@ class Tokens:
             WrongAudience: meant for another resource.
         """
         claims = self._proven.get(token) or self._prove(token)
-        now = self._clock.now().timestamp()
+        now = self._clock.wall().timestamp()
         if claims.get("tid") != self._secrets.tenant_id or claims.get("iss") not in (
             self.issuer(1),
             self.issuer(2),

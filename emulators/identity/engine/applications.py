@@ -143,7 +143,7 @@ def add_password(
     ctx: Context, app: Application, name: str = "", *, ends: datetime | None = None
 ) -> tuple[Password, str]:
     """A new client secret: its record, and its text, which is not kept."""
-    now, secret = ctx.clock.now(), secret_token(30)
+    now, secret = ctx.clock.wall(), secret_token(30)
     made = Password(
         app_id=app.app_id,
         id=ctx.ids.guid(),

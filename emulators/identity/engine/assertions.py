@@ -166,10 +166,10 @@ def _signed(given: Assertion, key: Any, algorithms: Sequence[str]) -> bool:
 
 
 def _check_times(ctx: Context, given: Assertion) -> None:
-    now = ctx.clock.now().timestamp()
+    now = ctx.clock.wall().timestamp()
     start, end = _seconds(given.claims.get("nbf", 0)), _seconds(given.claims.get("exp"))
     if start is None or end is None or end + LEEWAY_S < now or start - LEEWAY_S > now:
-        moment = ctx.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        moment = ctx.clock.wall().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         raise AssertionOutOfTime(moment, str(start), str(end))
 
 

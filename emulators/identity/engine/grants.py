@@ -93,7 +93,7 @@ def _check_secret(ctx: Context, app: Application, secret: str) -> None:
     given = applications.digest(secret)
     for password in ctx.store.scan(PASSWORDS, app.app_id):
         if same_secret(given, password.digest):
-            if password.ends <= ctx.clock.now():
+            if password.ends <= ctx.clock.wall():
                 raise ExpiredSecret(app.app_id)
             return
     raise WrongSecret(app.app_id)

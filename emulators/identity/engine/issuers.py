@@ -48,7 +48,7 @@ def github_assertion(
     """
     import jwt
 
-    now = int(ctx.clock.now().timestamp())
+    now = int(ctx.clock.wall().timestamp())
     body = {
         "iss": GITHUB,
         "sub": subject,

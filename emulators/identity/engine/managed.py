@@ -73,7 +73,7 @@ def issue(ctx: Context, identity: ManagedIdentity, resource: str) -> Issued:
     """
     if not resources.is_known(resource):
         raise UnknownResource(resource, tenant.NAME)
-    now = int(ctx.clock.now().timestamp())
+    now = int(ctx.clock.wall().timestamp())
     token = ctx.tokens.issue(
         resource,
         object_id=identity.principal_id,

@@ -71,7 +71,7 @@ async def token_v1(request: Request) -> Reply:
     ctx = context_of(request)
     tenant.check(ctx, request.path_params["tenant"])
     granted = await _grant(request, 1)
-    now = int(ctx.clock.now().timestamp())
+    now = int(ctx.clock.wall().timestamp())
     seconds = str(granted.lifetime_s)
     body = {
         "token_type": "Bearer",

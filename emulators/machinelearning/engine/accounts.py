@@ -63,7 +63,7 @@ async def container_sas(
         StorageFailed: the account's key cannot be had.
     """
     key = await key_of(ctx, str(ws.properties["storageAccount"]))
-    now = ctx.clock.now()
+    now = ctx.clock.wall()
     return sign_service_sas(
         ws.storage_account, key, container, permissions, now + SAS_LIFETIME, now
     )

@@ -87,11 +87,11 @@ def _by_key(ctx: Context, request: Signable, account: Account, scheme: str, valu
         raise _failed("The account being accessed does not match the account in the signature")
     if not account.shared_key:
         raise errors.KeyAccessNotPermitted
-    if not is_timely(request, ctx.clock.now()):
+    if not is_timely(request, ctx.clock.wall()):
         given = request.header("x-ms-date") or request.header("date")
         raise _failed(
             f"Request date header not specified, or too old or too new: '{given}', now"
-            f" {ctx.clock.now():%a, %d %b %Y %H:%M:%S} GMT"
+            f" {ctx.clock.wall():%a, %d %b %Y %H:%M:%S} GMT"
         )
     keys = list(accounts.keys(ctx, account.name).values())
     candidates = list(texts(request, named, lite=scheme == "sharedkeylite"))

@@ -149,7 +149,7 @@ def _account(ctx: Context, request: Signable, account: str, version: str) -> Gra
     names += ["ses"] if version >= WITH_SCOPE else []
     text = "\n".join([account, *(q.get(name, "") for name in names)]) + "\n"
     _check_signature(list(accounts.keys(ctx, account).values()), text, q.get("sig", ""))
-    _check_time(ctx.clock.now(), q.get("st", ""), q.get("se", ""))
+    _check_time(ctx.clock.wall(), q.get("st", ""), q.get("se", ""))
     if "b" not in q.get("ss", ""):
         raise errors.ServiceMismatch
     return Grant("account", q.get("sp", ""), types=q.get("srt", ""))
@@ -202,7 +202,7 @@ def _service(ctx: Context, request: Signable, account: str, container: str, blob
         stored = _policy(ctx, account, container, q["si"])
         start, expiry = start or stored["start"], expiry or stored["expiry"]
         permissions = permissions or stored["permission"]
-    _check_time(ctx.clock.now(), start, expiry)
+    _check_time(ctx.clock.wall(), start, expiry)
     return Grant("service", permissions, scope=q.get("sr", ""), overrides=_overrides(q))
 
 
@@ -258,7 +258,7 @@ def _delegation(ctx: Context, request: Signable, account: str, container: str, b
     q = request.values
     if q.get("sduoid") or q.get("skdutid"):
         raise Unsupported("user delegation signatures bound to another user (sduoid, skdutid)")
-    now = ctx.clock.now()
+    now = ctx.clock.wall()
     text = _delegated_text(request, _resource(q, account, container, blob))
     _check_signature([delegation_key(ctx, account, q)], text, q.get("sig", ""))
     _check_time(now, q.get("st", ""), q.get("se", ""))

@@ -42,7 +42,7 @@ def audience_of(endpoint: Endpoint) -> str:
 
 def issue(ctx: Context, endpoint: Endpoint) -> EndpointToken:
     """A token for an endpoint with authMode AMLToken."""
-    now = int(ctx.clock.now().timestamp())
+    now = int(ctx.clock.wall().timestamp())
     token = ctx.tokens.issue(audience_of(endpoint), lifetime_s=TOKEN_LIFETIME_S)
     return EndpointToken(token, now + TOKEN_LIFETIME_S, now + REFRESH_AFTER_S)
 
@@ -79,7 +79,7 @@ class Gate:
 
     def _check_token(self, token: str, digest: str) -> None:
         """Verify once, then trust the digest until the token's own end."""
-        now = self._ctx.clock.now().timestamp()
+        now = self._ctx.clock.wall().timestamp()
         if self._verified.get(digest, 0.0) > now:
             return
         allowed = (
