@@ -48,7 +48,8 @@ class _Exchange(httpx.AsyncByteStream):
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.head.set_result(message)
+            if not self.head.done():  # its reader may be gone
+                self.head.set_result(message)
             return
         if message.get("body"):
             await self._chunks.put(message["body"])
@@ -74,7 +75,11 @@ class ASGITransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         exchange = _Exchange(self._app, request)
-        head = await exchange.head
+        try:
+            head = await exchange.head
+        except asyncio.CancelledError:  # whoever asked is gone: so is the app's work for it
+            await exchange.aclose()
+            raise
         return httpx.Response(head["status"], headers=head["headers"], stream=exchange)
 
 
