@@ -34,6 +34,7 @@ def _table() -> dict[str, dict[str, tuple[str, ...]]]:
         },
         "Microsoft.MachineLearningServices": dict.fromkeys(_ML_TYPES, ML_VERSIONS),
         "Microsoft.Resources": {
+            "deployments": RESOURCES_VERSIONS,
             "resourceGroups": RESOURCES_VERSIONS,
             "resources": RESOURCES_VERSIONS,
             "providers": RESOURCES_VERSIONS,

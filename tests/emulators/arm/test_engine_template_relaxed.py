@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulators.arm.engine.templates import relaxed
@@ -27,6 +27,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES, st.booleans())
 def test_plain_json_means_the_same(value: Any, spaced: bool) -> None:
     written = json.dumps(value, indent=2 if spaced else None)
@@ -34,12 +35,14 @@ def test_plain_json_means_the_same(value: Any, spaced: bool) -> None:
     assert relaxed.read(f"// only relaxed\n{written}/* as well */") == value
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_garbage_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(relaxed.Unreadable):
         relaxed.read(text)
 
 
+@settings(deadline=None)
 @given(VALUES, st.integers(0, 200), st.text(max_size=2))
 def test_a_change_anywhere_is_read_or_refused(value: Any, at: int, change: str) -> None:
     text = json.dumps(value)

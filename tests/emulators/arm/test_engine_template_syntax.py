@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulators.arm.engine.templates import syntax
@@ -30,11 +30,13 @@ def deeper(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 NODES: st.SearchStrategy[Node] = st.recursive(LITERALS, deeper, max_leaves=20)
 
 
+@settings(deadline=None)
 @given(NODES)
 def test_what_is_written_is_read_again(node: Node) -> None:
     assert syntax.parse(f"[{syntax.show(node)}]") == node
 
 
+@settings(deadline=None)
 @given(NODES, st.integers(0, 200), st.text(max_size=3))
 def test_a_change_anywhere_is_read_or_refused(node: Node, at: int, change: str) -> None:
     text = syntax.show(node)
@@ -43,6 +45,7 @@ def test_a_change_anywhere_is_read_or_refused(node: Node, at: int, change: str) 
         syntax.parse(f"[{text[:at]}{change}{text[at + 1 :]}]")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_garbage_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(ExpressionInvalid):

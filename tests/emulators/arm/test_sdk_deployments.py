@@ -129,21 +129,21 @@ def test_a_group_from_the_subscription(client: Any) -> None:
     group = {
         "type": "Microsoft.Resources/resourceGroups",
         "apiVersion": "2024-03-01",
-        "name": "sdk-group",
+        "name": "deployed-group",
         "location": "[deployment().location]",
         "properties": {},
     }
     inside = nested(
-        "in-sdk-group",
+        "in-deployed-group",
         template(vault("deepvault")),
-        "sdk-group",
+        "deployed-group",
         scope="inner",
-        group="sdk-group",
+        group="deployed-group",
     )
     body = {**asked(template(group, inside)), "location": "westus"}
     begun = client.deployments.begin_create_or_update_at_subscription_scope
     assert begun("sub", body).result().properties.provisioning_state == "Succeeded"
-    within = client.deployments.get("sdk-group", "in-sdk-group")
+    within = client.deployments.get("deployed-group", "in-deployed-group")
     assert within.properties.output_resources[0].id.endswith("/vaults/deepvault")
     assert [one.name for one in client.deployments.list_at_subscription_scope()] == ["sub"]
 

@@ -39,3 +39,33 @@ def test_a_workspace_is_created_used_and_deleted(ml_client: Any, tmp_path: Path)
     ml_client.workspaces.begin_delete("second", delete_dependent_resources=True).result()
     with pytest.raises(ResourceNotFoundError):
         ml_client.workspaces.get("second")
+
+
+def test_a_workspace_on_what_is_there(ml_client: Any) -> None:
+    from azure.ai.ml.entities import Workspace
+
+    first = ml_client.workspaces.get("rehearsal")
+    wanted = Workspace(
+        name="third",
+        storage_account=first.storage_account,
+        key_vault=first.key_vault,
+        application_insights=first.application_insights,
+        hbi_workspace=True,
+        public_network_access="Enabled",
+    )
+    made = ml_client.workspaces.begin_create(wanted).result()
+    assert made.storage_account == first.storage_account
+    assert made.key_vault == first.key_vault
+    assert made.hbi_workspace is True
+    ml_client.workspaces.begin_delete("third", delete_dependent_resources=False).result()
+    assert ml_client.workspaces.get("rehearsal").storage_account == first.storage_account
+
+
+def test_a_hub_is_refused_by_name(ml_client: Any) -> None:
+    from azure.ai.ml.entities import Hub
+    from azure.core.exceptions import HttpResponseError
+
+    with pytest.raises(HttpResponseError) as refused:
+        ml_client.workspaces.begin_create(Hub(name="hub")).result()
+    assert "NotEmulated" in str(refused.value)
+    assert "Hub" in str(refused.value) or "hub" in str(refused.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from emulators.arm.engine.templates import syntax
@@ -40,7 +41,19 @@ def text(value: str, frame: Frame) -> Value:
     """What a string of a template means."""
     if not syntax.is_expression(value):
         return syntax.literal_of(value)
-    return evaluate(syntax.parse(value), frame)
+    return evaluate(_parsed(value), frame)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Node:
+    """The tree of an expression whose functions exist, in branches that are never taken too."""
+    node = syntax.parse(text)
+    for call in syntax.calls(node):
+        if "." not in call.name:
+            function = _function(call.name)
+            if function is not None:
+                _check_count(call, function)
+    return node
 
 
 def resolve(value: Value, frame: Frame) -> Value:
@@ -73,14 +86,13 @@ def is_property_copy(value: Value) -> bool:
         isinstance(value, list)
         and bool(value)
         and all(isinstance(one, dict) and {"name", "count", "input"} <= one.keys() for one in value)
+        and all(isinstance(one["name"], str) for one in value)
     )
 
 
 def unroll(loop: dict[str, Any], frame: Frame) -> list[Value]:
     """The array that a property's, variable's or output's loop makes."""
-    name = loop.get("name", "")
-    if not isinstance(name, str):
-        raise ExpressionInvalid("The 'name' of a copy loop must be a string.")
+    name = str(loop.get("name", ""))
     count = count_of(loop, frame)
     turns = (frame.in_loop(name, index, named_only=bool(name)) for index in range(count))
     return [resolve(loop["input"], turn) for turn in turns]
@@ -106,17 +118,9 @@ def _call(call: Call, frame: Frame) -> Value:
     key = call.name.lower()
     if key in frame.functions:
         return _user_function(call, frame)
-    function = TABLE.get(key)
-    if function is None and key.startswith("list") and "." not in key:
-        function = TABLE["list*"]
+    function = _function(call.name)
     if function is None:
-        if key in REFUSED:
-            raise Unsupported(f"the template function '{call.name}'", tracked=TRACKED)
-        raise ExpressionInvalid(
-            f"The template function '{call.name}' is not valid. Please see"
-            " https://aka.ms/arm-functions for usage details."
-        )
-    _check_count(call, function)
+        raise Unsupported(f"the template function '{call.name}'", tracked=TRACKED)
     if function.lazy is not None:
         return function.lazy(call, frame, evaluate)
     assert function.run is not None
@@ -124,6 +128,24 @@ def _call(call: Call, frame: Frame) -> Value:
     found = function.run(frame, *arguments)
     if isinstance(found, str) and len(found) > LONGEST_STRING:
         raise invalid(call.name, f"The result is longer than '{LONGEST_STRING}' characters")
+    return found
+
+
+def _function(name: str) -> Function | None:
+    """A function by its name in any case; None for one that Azure has and this does not.
+
+    Raises:
+        ExpressionInvalid: nobody has it.
+    """
+    key = name.lower()
+    found = TABLE.get(key)
+    if found is None and key.startswith("list") and "." not in key:
+        found = TABLE["list*"]
+    if found is None and key not in REFUSED:
+        raise ExpressionInvalid(
+            f"The template function '{name}' is not valid. Please see"
+            " https://aka.ms/arm-functions for usage details."
+        )
     return found
 
 

@@ -27,7 +27,9 @@ def declared(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found = section(template, "outputs")
     for name, one in found.items():
         kind = str(one.get("type", "")).lower() if isinstance(one, dict) else ""
-        if kind not in TYPES or not ("value" in one or "copy" in one):
+        loop = one.get("copy") if isinstance(one, dict) else None
+        looped = isinstance(loop, dict) and "input" in loop
+        if kind not in TYPES or not (looped or ("value" in one and loop is None)):
             raise failed(f"The template output '{name}' is not valid: it has no type and value")
     return found
 
@@ -46,7 +48,7 @@ def evaluated(outputs: Mapping[str, dict[str, Any]], frame: Frame) -> dict[str, 
         if resolve(look_up(one, "condition", True), frame) is not True:
             continue
         found[name] = {"type": TYPES[kind]}
-        value = unroll(one["copy"], frame) if "copy" in one else resolve(one["value"], frame)
+        value = unroll(one["copy"], frame) if one.get("copy") else resolve(one["value"], frame)
         if value is not None or one.get("nullable") is not True:
             value = checked(Parameter(name, kind, {}), value)
         if kind not in SECURE:

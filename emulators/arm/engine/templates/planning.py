@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emulators.arm.engine.templates import parameters as given_parameters
-from emulators.arm.engine.templates.evaluate import count_of, resolve, unroll
+from emulators.arm.engine.templates.evaluate import count_of, is_property_copy, resolve, unroll
 from emulators.arm.engine.templates.frames import (
     Frame,
     Names,
@@ -144,29 +144,35 @@ def plan_within(template: object, parent: Plan, frame: Frame, place: Place) -> P
 
 def _functions(template: Mapping[str, Any]) -> dict[str, UserFunction]:
     found: dict[str, UserFunction] = {}
-    for space in look_up(template, "functions") or []:
+    spaces = look_up(template, "functions") or []
+    if not isinstance(spaces, list):
+        raise failed("The template section 'functions' must be an array")
+    for space in spaces:
         members = space.get("members") if isinstance(space, dict) else None
         if not isinstance(members, dict):
             raise failed("The template functions must be objects with a 'namespace' and 'members'")
         for name, one in members.items():
-            output = one.get("output") if isinstance(one, dict) else None
-            if not isinstance(output, dict) or "value" not in output:
-                raise failed(f"The template function '{name}' has no output value")
-            inputs = tuple(str(p.get("name")) for p in one.get("parameters") or [])
-            key = f"{space.get('namespace')}.{name}".lower()
-            found[key] = UserFunction(inputs, output["value"])
+            found[f"{space.get('namespace')}.{name}".lower()] = _function(name, one)
     return found
+
+
+def _function(name: str, declared: object) -> UserFunction:
+    given = declared if isinstance(declared, dict) else {}
+    output, inputs = given.get("output"), given.get("parameters") or []
+    if not isinstance(output, dict) or "value" not in output:
+        raise failed(f"The template function '{name}' has no output value")
+    if not isinstance(inputs, list) or not all(isinstance(one, dict) for one in inputs):
+        raise failed(f"The parameters of the template function '{name}' must be objects")
+    return UserFunction(tuple(str(one.get("name")) for one in inputs), output["value"])
 
 
 def _variables(template: Mapping[str, Any], frame: Frame) -> Names:
     declared = section(template, "variables")
     loops = declared.get("copy")
-    looped = (
-        {one["name"]: one for one in loops if isinstance(one, dict) and "name" in one}
-        if isinstance(loops, list)
-        else {}
-    )
-    names = [name for name in declared if not (name == "copy" and isinstance(loops, list))]
+    is_loop = is_property_copy(loops)
+    listed = loops if is_loop and isinstance(loops, list) else []
+    looped = {one["name"]: one for one in listed}
+    names = [name for name in declared if not (name == "copy" and is_loop)]
 
     def work_out(name: str) -> Value:
         inner = replace(frame, variables=found)
@@ -251,7 +257,8 @@ def _one(
         index,
     )
     yield found
-    for child in look_up(raw, "resources") or []:
+    children = look_up(raw, "resources") or []
+    for child in children if isinstance(children, list) else [None]:
         if not isinstance(child, dict) or look_up(child, "copy") is not None:
             raise failed(
                 f"The child resources of '{name}' must be objects without a 'copy'. Please see"

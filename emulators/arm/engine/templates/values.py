@@ -39,9 +39,9 @@ def key_of(where: Mapping[str, Value], name: str) -> str | None:
     return next((key for key in where if key.lower() == lower), None)
 
 
-def look_up(where: Mapping[str, Value], name: str, default: Value = None) -> Value:
-    """What is under `name` in any case."""
-    key = key_of(where, name)
+def look_up(where: Value, name: str, default: Value = None) -> Value:
+    """What is under `name` in any case; the default where there is nothing or no object."""
+    key = key_of(where, name) if isinstance(where, dict) else None
     return default if key is None else where[key]
 
 
