@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from emulators.kernel.clock import ManualClock
 from emulators.kernel.context import Context
 from emulators.kernel.errors import ServiceError, Unsupported
+from emulators.kernel.folder import OnlyOne
 from emulators.machinelearning.engine.endpoints import access, checks, contents, recipes, records
 from emulators.machinelearning.engine.endpoints.recipes import Model, Recipe
 from emulators.machinelearning.engine.endpoints.scratch import Scratch
@@ -272,6 +273,8 @@ def test_a_recipe_survives_a_move_of_the_state_folder(
 
 
 def test_scratch_is_found_and_swept_by_the_next_host_only(tmp_path: Path) -> None:
+    for name in ("mine", "others"):
+        (tmp_path / name).mkdir()
     mine, others = Scratch(tmp_path / "mine"), Scratch(tmp_path / "others")
     kept, left = others.new(), mine.new()
     (left / "deep").mkdir()
@@ -284,3 +287,15 @@ def test_scratch_is_found_and_swept_by_the_next_host_only(tmp_path: Path) -> Non
     assert tmp_path.is_dir()
     others.sweep()
     assert not kept.exists()
+
+
+def test_scratch_of_hosts_that_were_killed_for_good_is_swept_too(tmp_path: Path) -> None:
+    gone, dead, live = (tmp_path / name for name in ("gone", "dead", "live"))
+    for state in (dead, live):
+        (state / "run").mkdir(parents=True)
+    (dead / "run/lock").touch()
+    with OnlyOne(live):
+        left = {state: Scratch(state).new() for state in (gone, dead, live)}
+        Scratch(tmp_path / "mine").sweep()
+        assert [left[state].exists() for state in (gone, dead, live)] == [False, False, True]
+    Scratch(live).sweep()
