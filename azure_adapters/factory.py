@@ -24,6 +24,7 @@ def connect(settings: Settings) -> Adapters:
     from azure.identity import DefaultAzureCredential
 
     from azure_adapters import machinelearning as ml
+    from azure_adapters.batch import SdkBatchEndpoints
     from azure_adapters.storage import SdkBlobs
 
     endpoints: dict[str, str] = {}
@@ -39,5 +40,6 @@ def connect(settings: Settings) -> Adapters:
         jobs=ml.SdkJobs(client),
         models=ml.SdkModels(client),
         endpoints=ml.SdkOnlineEndpoints(client),
+        batch=SdkBatchEndpoints(client),
         blobs=SdkBlobs(target),
     )

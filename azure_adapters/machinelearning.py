@@ -62,7 +62,8 @@ def _printed_to(say: Say) -> Iterator[None]:
     lines.end()
 
 
-def _quiet() -> contextlib.AbstractContextManager[None]:
+def quiet() -> contextlib.AbstractContextManager[None]:
+    """Drop what the SDK prints."""
     return _printed_to(lambda line: None)
 
 
@@ -117,7 +118,7 @@ class SdkDatasets:
         from azure.ai.ml import load_data
 
         override = [{"path": str(path.resolve())}] if path else []
-        with _quiet():
+        with quiet():
             made = self._ml.data.create_or_update(load_data(file, params_override=override))
         return _asset(made)
 
@@ -153,7 +154,7 @@ class SdkComputes:
         """Create or update the cluster of a compute YAML; return its name."""
         from azure.ai.ml import load_compute
 
-        with _quiet():
+        with quiet():
             return str(self._ml.compute.begin_create_or_update(load_compute(file)).result().name)
 
 
@@ -176,7 +177,7 @@ class SdkJobs:
             for name, value in inputs.items()
         ]
         job = load_job(file, params_override=override)
-        with _quiet():
+        with quiet():
             return str(self._ml.jobs.create_or_update(job).name)
 
     def wait(self, job: str, say: Say) -> None:
@@ -192,14 +193,14 @@ class SdkJobs:
                 self._ml.jobs.stream(job)
         except JobException as ended:
             raise JobFailed(f"job {job} failed: {_reason(str(ended))}") from ended
-        status = _text(self._ml.jobs.get(job).status)
+        status = text_of(self._ml.jobs.get(job).status)
         if status != "Completed":
             raise JobFailed(f"job {job} ended as {status}")
 
     def children(self, job: str) -> Mapping[str, str]:
         """Return the status of each step of a pipeline, by its display name."""
         found = self._ml.jobs.list(parent_job_name=job)
-        return {str(child.display_name or child.name): _text(child.status) for child in found}
+        return {str(child.display_name or child.name): text_of(child.status) for child in found}
 
     def download(self, job: str, output: str, folder: Path) -> Path:
         """Fetch a named output of a job that has ended; return the folder that holds its files.
@@ -207,7 +208,7 @@ class SdkJobs:
         Raises:
             LookupError: the job has no such output.
         """
-        with _quiet():
+        with quiet():
             self._ml.jobs.download(job, download_path=folder, output_name=output)
         found = folder / "named-outputs" / output
         if not found.is_dir():
@@ -215,7 +216,7 @@ class SdkJobs:
         return found
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return a status as text; the SDK gives some as an enumeration's member."""
     return str(getattr(value, "value", value))
 
@@ -241,7 +242,7 @@ class SdkModels:
         from azure.ai.ml.entities import Model
 
         model = Model(name=name, path=path, type="mlflow_model", tags=dict(tags))
-        with _quiet():
+        with quiet():
             return _asset(self._ml.models.create_or_update(model))
 
     def get(self, name: str, version: str | None = None) -> Asset:
@@ -285,7 +286,7 @@ class SdkOnlineEndpoints:
 
         endpoint = load_online_endpoint(file, params_override=[{"name": name}])
         self._close(name)
-        with _quiet():
+        with quiet():
             made = self._ml.online_endpoints.begin_create_or_update(endpoint).result()
         return str(made.scoring_uri)
 
@@ -306,7 +307,7 @@ class SdkOnlineEndpoints:
         deployment = load_online_deployment(file, params_override=override)
         name = str(deployment.name)
         try:
-            with _quiet():
+            with quiet():
                 self._ml.online_deployments.begin_create_or_update(deployment).result()
         except HttpResponseError as failed:
             tail = self._log_or_nothing(endpoint, name)
@@ -325,7 +326,7 @@ class SdkOnlineEndpoints:
         entity = self._ml.online_endpoints.get(endpoint)
         for name, value in fields.items():
             setattr(entity, name, value)
-        with _quiet():
+        with quiet():
             self._ml.online_endpoints.begin_create_or_update(entity).result()
 
     def invoke(self, endpoint: str, body: Any, deployment: str | None = None) -> Answer:
@@ -378,7 +379,7 @@ class SdkOnlineEndpoints:
 
     def remove(self, endpoint: str, deployment: str) -> None:
         """Delete one deployment; it must have no traffic."""
-        with _quiet():
+        with quiet():
             self._ml.online_deployments.begin_delete(deployment, endpoint).result()
 
     def delete(self, endpoint: str) -> None:
@@ -386,7 +387,7 @@ class SdkOnlineEndpoints:
         from azure.core.exceptions import ResourceNotFoundError
 
         self._close(endpoint)
-        with contextlib.suppress(ResourceNotFoundError), _quiet():
+        with contextlib.suppress(ResourceNotFoundError), quiet():
             self._ml.online_endpoints.begin_delete(endpoint).result()
 
 

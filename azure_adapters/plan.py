@@ -33,7 +33,8 @@ class Rehearsed:
     """What a scenario is told in place of the cloud's answers, so that it runs to its end."""
 
     output: Callable[[str, Path], None]  # writes the files of a job's named output
-    invoke: Callable[[str | None, Any], Answer]  # deployment asked, body
+    invoke: Callable[[str | None, Any], Answer] | None = None  # deployment asked, body
+    predictions: Callable[[str | None, Path], Path] | None = None  # deployment, folder to write to
 
 
 class Plan:
@@ -60,6 +61,7 @@ class Plan:
             jobs=_Jobs(self._add, self._rehearsed),
             models=_Models(self._add),
             endpoints=_OnlineEndpoints(self._add, self._rehearsed),
+            batch=_BatchEndpoints(self._add, self._rehearsed),
             blobs=_Blobs(self._add),
         )
 
@@ -106,7 +108,8 @@ class _Jobs:
         job = _read(file)
         self._steps = job.get("jobs", {})
         compute = job.get("settings", {}).get("default_compute", job.get("compute", ""))
-        detail = f"on {str(compute).removeprefix('azureml:')}: {', '.join(self._steps)}"
+        detail = f"on {str(compute).removeprefix('azureml:')}"
+        detail += f": {', '.join(self._steps)}" if self._steps else ""
         self._add("submit", f"{job.get('type', 'command')} job", job["display_name"], detail)
         for name, step in self._steps.items():
             if step.get("type") == "sweep":
@@ -171,6 +174,7 @@ class _OnlineEndpoints:
         if deployment not in self._called:
             self._called.add(deployment)
             self._add("call", "online endpoint", endpoint, deployment or "by the traffic rules")
+        assert self._rehearsed.invoke is not None, "this scenario asks no online endpoint"
         return self._rehearsed.invoke(deployment, body)
 
     def logs(self, endpoint: str, deployment: str, lines: int = 50) -> str:
@@ -181,6 +185,69 @@ class _OnlineEndpoints:
 
     def delete(self, endpoint: str) -> None:
         self._add("delete", "online endpoint", endpoint, "with its deployments")
+
+
+class _BatchEndpoints:
+    def __init__(self, add: Callable[..., None], rehearsed: Rehearsed) -> None:
+        self._add = add
+        self._rehearsed = rehearsed
+        self._default: str | None = None
+        self._jobs: dict[str, str | None] = {}
+
+    def create(self, file: Path, name: str) -> str:
+        endpoint = _read(file)
+        self._add(
+            "create", "batch endpoint", name, f"{endpoint.get('auth_mode', 'aad_token')} auth"
+        )
+        return f"https://{name}.REGION.inference.ml.azure.com/jobs"
+
+    def deploy(
+        self, file: Path, endpoint: str, model: Asset, environment: Asset | None = None
+    ) -> str:
+        made = _read(file)
+        count = made.get("resources", {}).get("instance_count", 1)
+        where = f"in {environment.reference}" if environment else "without code"
+        detail = f"{count} x {str(made['compute']).removeprefix('azureml:')}, {model.reference}"
+        self._add("create", "batch deployment", f"{endpoint}/{made['name']}", f"{detail} {where}")
+        return str(made["name"])
+
+    def default(self, endpoint: str, deployment: str) -> None:
+        self._default = deployment
+        self._add("update", "batch endpoint", endpoint, f"default {deployment}")
+
+    def invoke(
+        self,
+        endpoint: str,
+        source: Path | str,
+        *,
+        deployment: str | None = None,
+        experiment: str | None = None,
+        mini_batch_size: int | None = None,
+    ) -> str:
+        del experiment, mini_batch_size
+        name = f"batchjob-{len(self._jobs) + 1}"
+        self._jobs[name] = deployment or self._default
+        size = ""
+        if isinstance(source, Path):
+            files = [one for one in source.rglob("*") if one.is_file()]
+            kib = sum(one.stat().st_size for one in files) / 1024
+            size = f", upload of {len(files)} files, {kib:.0f} KiB"
+        self._add("submit", "batch job", endpoint, f"{deployment or 'by default'}{size}")
+        return name
+
+    def predictions(self, job: str, folder: Path) -> Path:
+        assert self._rehearsed.predictions is not None, "this scenario asks no batch endpoint"
+        folder.mkdir(parents=True, exist_ok=True)
+        return self._rehearsed.predictions(self._jobs[job], folder)
+
+    def jobs(self, endpoint: str, deployment: str | None = None) -> Mapping[str, str]:
+        return {name: "Planned" for name, by in self._jobs.items() if deployment in (None, by)}
+
+    def remove(self, endpoint: str, deployment: str) -> None:
+        self._add("delete", "batch deployment", f"{endpoint}/{deployment}")
+
+    def delete(self, endpoint: str) -> None:
+        self._add("delete", "batch endpoint", endpoint, "with its deployments")
 
 
 class _Blobs(_Noting):

@@ -168,6 +168,71 @@ class OnlineEndpoints(Protocol):
         ...
 
 
+class BatchEndpoints(Protocol):
+    """Batch endpoints: deployments that score folders of files in jobs."""
+
+    def create(self, file: Path, name: str) -> str:
+        """Create or update the endpoint of a YAML under `name`; return the URI of its jobs."""
+        ...
+
+    def deploy(
+        self, file: Path, endpoint: str, model: Asset, environment: Asset | None = None
+    ) -> str:
+        """Create or update a deployment from a YAML; return its name. The default stays.
+
+        Args:
+            file: the YAML.
+            endpoint: its endpoint.
+            model: takes the place of the YAML's own.
+            environment: the same for a deployment with a script; None where there is no code.
+        """
+        ...
+
+    def default(self, endpoint: str, deployment: str) -> None:
+        """Let a deployment score what is sent without a deployment's name."""
+        ...
+
+    def invoke(
+        self,
+        endpoint: str,
+        source: Path | str,
+        *,
+        deployment: str | None = None,
+        experiment: str | None = None,
+        mini_batch_size: int | None = None,
+    ) -> str:
+        """Start a job over a folder, which is uploaded when it is a local one; return its name.
+
+        Args:
+            endpoint: its name.
+            source: a local folder, or a reference such as `azureml:name:version`.
+            deployment: None is the endpoint's default.
+            experiment: None is the service's choice.
+            mini_batch_size: files a mini-batch; None is the deployment's.
+        """
+        ...
+
+    def predictions(self, job: str, folder: Path) -> Path:
+        """Fetch the file of predictions of a job that has completed into `folder`.
+
+        Raises:
+            LookupError: it made none.
+        """
+        ...
+
+    def jobs(self, endpoint: str, deployment: str | None = None) -> Mapping[str, str]:
+        """Return the status of each job that the endpoint started, or one deployment of it."""
+        ...
+
+    def remove(self, endpoint: str, deployment: str) -> None:
+        """Delete one deployment."""
+        ...
+
+    def delete(self, endpoint: str) -> None:
+        """Delete an endpoint with all its deployments; one that is not there is no error."""
+        ...
+
+
 class Blobs(Protocol):
     """Blobs of the workspace's storage account."""
 
@@ -195,4 +260,5 @@ class Adapters:
     jobs: Jobs
     models: Models
     endpoints: OnlineEndpoints
+    batch: BatchEndpoints
     blobs: Blobs

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 # Name -> its package, and what it shows. A scenario that is not built is not here.
 SCENARIOS: Mapping[str, tuple[str, str]] = {
+    "batch-endpoint": (
+        "scenarios.batch_endpoint",
+        "train, score folders of files with and without code, release a second deployment",
+    ),
     "online-endpoint": (
         "scenarios.online_endpoint",
         "train by pipeline, deploy blue and green, roll a bad release back",

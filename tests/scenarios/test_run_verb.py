@@ -22,9 +22,9 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_the_list_names_only_what_is_built(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == ["online-endpoint"]
+    assert json.loads(capsys.readouterr().out) == ["batch-endpoint", "online-endpoint"]
     assert cli.main(["--list"]) == 0
-    assert capsys.readouterr().out.startswith("online-endpoint ")
+    assert "\nonline-endpoint " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("target", ["local", "azure"])
@@ -45,8 +45,8 @@ def test_a_plan_needs_no_cloud_and_names_the_target(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["no-such"], "no scenario no-such; there are: online-endpoint"),
-        ([], "there are: online-endpoint"),
+        (["no-such"], "no scenario no-such; there are: batch-endpoint, online-endpoint"),
+        ([], "there are: batch-endpoint, online-endpoint"),
         (["online-endpoint", "--target", "mars"], "got 'mars'"),
         (["online-endpoint", "--target", "azure"], "needs AZURE_SUBSCRIPTION_ID"),
     ],

@@ -176,7 +176,10 @@ def _deploy(
     properties = {k: v for k, v in properties_of(body).items() if k != "provisioningState"}
     tags = json_object(body.get("tags"), "tags")
     wanted = deployments.Wanted(properties, tags, caller(request))
-    made, new = deployments.put(context_of(request), ws, endpoint, name, wanted)
+    ctx = context_of(request)
+    made, new = deployments.put(ctx, ws, endpoint, name, wanted)
+    if not deployments.is_pipeline(made.properties):
+        submission.batches_of(ctx).get_ready(ws, made)
     shown = encode_deployment(ws, endpoint, made)
     return done(request, shown["id"], status=201 if new else 200, body=shown)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from emulators.kernel.context import Context
-from emulators.kernel.errors import Conflict
+from emulators.kernel.errors import Conflict, ServiceError
 from emulators.machinelearning.engine import assets, places
 from emulators.machinelearning.engine.batch import deployments, invocation, run, settings
 from emulators.machinelearning.engine.batch.components import pipeline_properties
@@ -19,6 +21,7 @@ from emulators.machinelearning.engine.batch.content import Contents
 from emulators.machinelearning.engine.batch.invocation import Invocation
 from emulators.machinelearning.engine.jobs import folders, records
 from emulators.machinelearning.engine.jobs.manager import jobs_of
+from emulators.machinelearning.engine.runtime.problems import EnvironmentRefused
 from emulators.machinelearning.engine.uris import AssetUri, parse_uri
 from emulators.machinelearning.errors import Stopping
 from emulators.machinelearning.store.batch import (
@@ -31,6 +34,8 @@ from emulators.machinelearning.store.batch import (
 )
 from emulators.machinelearning.store.jobs import JOBS, Job
 from emulators.machinelearning.store.workspaces import Workspace
+
+log = logging.getLogger("rehearsal.batch")
 
 
 class RepeatedDifferently(Conflict):
@@ -166,7 +171,9 @@ def _model_job(ctx: Context, at: Started, asked: Invocation) -> Job:
             created_by=at.by,
         ),
     )
-    jobs.machine.begin(at.ws, job, partial(run.run_pipeline, contents=contents_of(ctx), asked=what))
+    jobs.machine.begin(
+        at.ws, job, partial(run.run_pipeline, contents=batches_of(ctx).contents, asked=what)
+    )
     return job
 
 
@@ -200,20 +207,53 @@ def jobs_of_endpoint(
     return [job for job in found if job is not None]
 
 
-_HOSTS: dict[int, Contents] = {}
+class Batches:
+    """What batch jobs of one host share. Made once, by `started`."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.contents = Contents(ctx)
+        self._ctx = ctx
+        self._held: set[asyncio.Task[None]] = set()
+
+    def get_ready(self, ws: Workspace, deployment: BatchDeployment) -> None:
+        """Fetch and build what a deployment's first job would wait for, without waiting here."""
+        task = asyncio.create_task(
+            self._prepare(ws, deployment), name=f"batch deployment {deployment.key}"
+        )
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
+
+    async def _prepare(self, ws: Workspace, deployment: BatchDeployment) -> None:
+        runtimes = jobs_of(self._ctx).machine.runtimes
+        try:
+            await self.contents.of(ws, deployment, runtimes, lambda line: None)
+        except (ServiceError, EnvironmentRefused) as refused:
+            log.info("batch deployment %s: %s", deployment.name, refused)  # its jobs will say so
+        except Exception:
+            log.exception("batch deployment %s", deployment.name)
+
+    async def close(self) -> None:
+        """End what is being prepared; the first job begins anew."""
+        for task in self._held:
+            task.cancel()
+        await asyncio.gather(*self._held, return_exceptions=True)
 
 
-def contents_of(ctx: Context) -> Contents:
-    """The content of batch deployments of the host that serves this context."""
+_HOSTS: dict[int, Batches] = {}
+
+
+def batches_of(ctx: Context) -> Batches:
+    """The batch jobs' share of the host that serves this context."""
     return _HOSTS[id(ctx)]
 
 
 @asynccontextmanager
-async def started(ctx: Context) -> AsyncIterator[Mapping[int, Contents]]:
+async def started(ctx: Context) -> AsyncIterator[Batches]:
     """Serve batch jobs while the service is up. What ran at a stop, the jobs engine fails."""
     deployments.sweep(ctx)
-    _HOSTS[id(ctx)] = Contents(ctx)
+    batches = _HOSTS[id(ctx)] = Batches(ctx)
     try:
-        yield _HOSTS
+        yield batches
     finally:
+        await batches.close()
         del _HOSTS[id(ctx)]

@@ -1,0 +1,40 @@
+"""What the scenario is told under `--plan`, where nothing is run: enough to go to its end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from azure_adapters.plan import Rehearsed
+from data.generate import rows, to_csv
+
+ROWS = 45
+PARTS = 9
+
+
+def _output(name: str, folder: Path) -> None:
+    del name  # the job has one output that the scenario reads
+    held_back = rows(ROWS, 1).drop(columns=["Attrition"])
+    (folder / "held_back.csv").write_bytes(to_csv(held_back))
+    scored = held_back[["EmployeeNumber"]].assign(label="No", chance=0.5)
+    (folder / "scored.csv").write_bytes(to_csv(scored))
+    said = {"passed": True, "held_back_auc": 0.5, "rows": ROWS}
+    (folder / "metrics.json").write_text(json.dumps(said), encoding="utf-8")
+
+
+def _predictions(deployment: str | None, folder: Path) -> Path:
+    target, size = folder / "predictions.csv", ROWS // PARTS
+    if deployment == "labels":
+        names = [f"employees-{at:02}" for at in range(PARTS)]
+        lines = [
+            f"{row},No,{name}.{'parquet' if name == names[-1] else 'csv'}"
+            for name in names
+            for row in range(size)
+        ]
+    else:
+        lines = [f"{key} 0.5 True" for key in rows(ROWS, 1)["EmployeeNumber"]]
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return target
+
+
+REHEARSED = Rehearsed(_output, predictions=_predictions)

@@ -1,0 +1,124 @@
+"""Scenario 1: its decisions against adapters that answer from memory, then for real."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azure_adapters.plan import Plan, Rehearsed
+from azure_adapters.settings import Settings
+from data import generate
+from scenarios.batch_endpoint import files, rehearsed, scenario
+from scenarios.report import Outcome, perform
+from tests.running import Rehearsal
+
+SETTINGS = Settings(subscription_id="s", resource_group="g", workspace="w")
+STEPS = [
+    "register data",
+    "register environment",
+    "train",
+    "register model",
+    "create endpoint",
+    "deploy the model without code",
+    "score a folder",
+    "compare with training",
+    "deploy a script beside it",
+    "try the script by its name",
+    "make the script the default",
+    "list jobs",
+    "clean up",
+]
+Predictions = Callable[[str | None, Path], Path]
+
+
+def run_with(predictions: Predictions | None) -> tuple[Outcome, Plan]:
+    told = rehearsed.REHEARSED
+    plan = Plan(Rehearsed(told.output, predictions=predictions or told.predictions))
+    adapters = plan.adapters(SETTINGS)
+    return perform("x", "local", lambda report: scenario.run(adapters, report)), plan
+
+
+def test_a_good_run_goes_through_every_step_in_order() -> None:
+    made, plan = run_with(None)
+    assert made.status == "succeeded", made
+    assert [step.name for step in made.steps] == STEPS
+    kinds = [one.kind for one in plan.made]
+    assert kinds.count("batch deployment") == 2
+    assert kinds.count("batch job") == 3
+    last = plan.made[-1]
+    assert (last.action, last.kind) == ("delete", "batch endpoint")
+
+
+@pytest.mark.parametrize(
+    ("change", "step"),
+    [
+        (lambda text: text.replace("0,No,", "0,Yes,", 1), "compare with training"),
+        (lambda text: text.partition("\n")[2], "compare with training"),
+        (lambda text: text.replace(" 0.5 ", " 0.6 ", 1), "try the script by its name"),
+    ],
+    ids=["another label", "a row missing", "another chance"],
+)
+def test_a_row_that_differs_stops_the_release(change: Callable[[str], str], step: str) -> None:
+    def predictions(deployment: str | None, folder: Path) -> Path:
+        assert rehearsed.REHEARSED.predictions is not None
+        file = rehearsed.REHEARSED.predictions(deployment, folder)
+        file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
+        return file
+
+    made, plan = run_with(predictions)
+    assert made.status == "failed"
+    assert [one.name for one in made.steps if one.status == "failed"] == [step]
+    assert plan.made[-1].action == "delete"  # cleaned up all the same
+
+
+def test_a_folder_is_cut_into_files_and_put_together_again(tmp_path: Path) -> None:
+    source = tmp_path / "all.csv"
+    source.write_bytes(generate.to_csv(generate.inference(50, 1)))
+    made = files.cut(source, tmp_path / "parts", 7)
+    assert [one.suffix for one in made] == [*[".csv"] * 6, ".parquet"]
+    import pandas as pd
+
+    read = [pd.read_csv(f) if f.suffix == ".csv" else pd.read_parquet(f) for f in made]
+    assert pd.concat(read)["EmployeeNumber"].tolist() == [
+        int(row["EmployeeNumber"]) for row in files.read(source)
+    ]
+    scored = [{"label": str(n)} for n in range(50)]
+    wanted = files.expected(scored, made, 50)
+    assert len(wanted) == 50
+    assert wanted[made[1].name, 0] == "8"
+
+
+def test_the_yaml_loads_with_the_sdk() -> None:
+    from azure.ai import ml
+    from azure.ai.ml.entities._load_functions import load_model_batch_deployment
+
+    here = scenario.HERE
+    job: Any = ml.load_job(here / "training.yml")
+    assert list(job.outputs) == ["model", "report"]
+    assert ml.load_batch_endpoint(here / "endpoint.yml").auth_mode == "aad_token"
+    for name in ("labels", "chances"):
+        made = load_model_batch_deployment(here / f"{name}.yml")
+        assert made.name == name
+        assert made.settings.mini_batch_size == 4
+
+
+def test_from_zero_to_scored_files(rehearsal: Rehearsal) -> None:
+    verb = [sys.executable, "-m", "emulators", "run", "batch-endpoint", "--json"]
+    ended = subprocess.run(
+        [*verb, "--state", str(rehearsal.state)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=290,
+    )
+    said = json.loads(ended.stdout.strip().splitlines()[-1])
+    assert said["status"] == "succeeded", ended.stderr
+    assert [step["name"] for step in said["steps"]] == ["connect", *STEPS]
+    details = {step["name"]: step["detail"] for step in said["steps"]}
+    assert details["compare with training"] == "all 500 labels as the trained model gave them"
