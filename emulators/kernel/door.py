@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from emulators.kernel.azure_domains import is_azure
@@ -105,6 +108,31 @@ class OpenDoor:
         if host == "127.0.0.1":  # `localhost` is ::1 first for many clients
             with suppress(OSError):
                 await self._listen(lambda: tls_protocol(self), "::1", explicit)
+
+    async def listen_in(self, folder: Path, outside: bool) -> dict[int, str]:
+        """Open both doors as Unix sockets, too, for containers, which cannot reach our loopback.
+
+        Args:
+            folder: existing, private to this user, with a path of any length.
+            outside: whether hosts that are not Azure's may be reached from there.
+
+        Returns:
+            Which of our loopback ports each socket, by its name in the folder, stands for.
+        """
+        await self._listen_at(folder / "proxy.s", lambda: ProxyProtocol(self, outside=outside))
+        await self._listen_at(folder / "explicit.s", lambda: tls_protocol(self))
+        return {self.ports.proxy: "proxy.s", self.ports.explicit: "explicit.s"}
+
+    async def _listen_at(self, path: Path, make: Callable[[], asyncio.Protocol]) -> None:
+        path.unlink(missing_ok=True)
+        place = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            made.bind(f"/proc/self/fd/{place}/{path.name}")  # an address has 107 bytes at most
+            path.chmod(0o600)
+        finally:
+            os.close(place)
+        self._servers.append(await self.loop.create_unix_server(make, sock=made, backlog=512))
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Stop listening, let requests in progress end, then let go of the rest."""

@@ -17,6 +17,7 @@ from emulators.kernel.verdicts import (
     Tunnel,
     Verdict,
     https_required,
+    no_network,
     plain_answer,
 )
 
@@ -27,10 +28,14 @@ ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class ProxyProtocol(asyncio.Protocol):
-    """Reads the head of one proxy request and hands the connection on."""
+    """Reads the head of one proxy request and hands the connection on.
 
-    def __init__(self, door: OpenDoor) -> None:
-        self._door = door
+    Args:
+        outside: whether hosts that are not emulated may be reached at all.
+    """
+
+    def __init__(self, door: OpenDoor, *, outside: bool = True) -> None:
+        self._door, self._outside = door, outside
         self._reader = HeadReader()
         self._rest: bytearray | None = None  # what came after the head, before we hand on
         self._connection: Connection | None = None
@@ -63,6 +68,8 @@ class ProxyProtocol(asyncio.Protocol):
     def _lead(self, connection: Connection, head: Head, rest: bytearray) -> None:
         door = self._door
         verdict = door.verdict(head)
+        if isinstance(verdict, Tunnel) and not self._outside:
+            verdict = no_network(head.host)
         if isinstance(verdict, Tunnel):
             door.note("tunnel", host=head.host, port=head.port)
             door.spawn(_tunnel(door, connection, head, rest))

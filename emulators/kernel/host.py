@@ -60,6 +60,7 @@ async def serve(settings: Settings, names: Sequence[str] = ()) -> AsyncIterator[
         opened = await _open_door(ctx, app)
         stack.push_async_callback(opened.stop, 0)
         ctx.peers.environment = lambda: _child_environment(ctx, app, opened.ports)
+        ctx.peers.open_doors = opened.listen_in
         for spec in specs:
             if spec.lifespan is not None:
                 await stack.enter_async_context(spec.lifespan(ctx))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emulators.kernel.tokens import Tokens
@@ -32,6 +33,8 @@ class Peers:
         self._transport: Callable[[], httpx.AsyncBaseTransport] | None = None
         self.environment: Callable[[], dict[str, str]] = dict
         """What a process of the user's code gets, so that its own calls come home."""
+        self.open_doors: Callable[[Path, bool], Awaitable[Mapping[int, str]]] | None = None
+        """Opens the front door on Unix sockets in a folder; None without a front door here."""
 
     def attach(self, transport: Callable[[], httpx.AsyncBaseTransport]) -> None:
         """Say how the hosts are reached: in this process, or through a front door elsewhere."""

@@ -46,6 +46,17 @@ class Settings(BaseSettings):
     runtime: Literal["venv", "host", "docker"] = Field(
         default="venv", description="Where user code runs."
     )
+    docker_base: str = Field(
+        default="python:{python}-slim-bookworm",
+        description="Image to build environments on where none can be had; `{python}` is `3.11`.",
+    )
+    docker_network: Literal["home", "bridge"] = Field(
+        default="home",
+        description="What containers reach: the emulated Azure only, or Docker's bridge, too.",
+    )
+    docker_cpus: float = Field(
+        default=0, ge=0, description="Processors' worth of time of a container; 0 is no bound."
+    )
     relax: bool = Field(
         default=False, description="Let a pin that cannot be had move to the nearest."
     )

@@ -56,6 +56,16 @@ def offline(host: str) -> Refused:
     )
 
 
+def no_network(host: str) -> Refused:
+    """The refusal of any other host to a container that has no network."""
+    return Refused(
+        f"{host} is not Azure's, and this container has no network: give the job the property"
+        " rehearsal.network=bridge, or start Rehearsal with REHEARSAL_DOCKER_NETWORK=bridge.",
+        403,
+        "NoNetwork",
+    )
+
+
 def https_required(host: str) -> Refused:
     """The refusal of an Azure host over plain HTTP, as the service itself answers."""
     if is_storage(host):

@@ -16,7 +16,7 @@ from emulators.kernel.http import (
     links_of,
     read_json,
 )
-from emulators.machinelearning.engine.endpoints import access, deployments, hosting, records
+from emulators.machinelearning.engine.endpoints import access, contents, deployments, records
 from emulators.machinelearning.engine.endpoints.hosting import hosting_of
 from emulators.machinelearning.engine.endpoints.records import README
 from emulators.machinelearning.errors import UserError, ValidationError
@@ -256,7 +256,7 @@ async def get_logs(request: Request) -> Reply:
         raise ValidationError(f"tail must be 1 to {MAX_TAIL}.", target="tail")
     if str(body.get("containerType") or "InferenceServer") == "StorageInitializer":
         return Reply(200, {"content": f"Model and code of {found.name} are in place.\n"})
-    return Reply(200, {"content": _tail(hosting.log_of(ctx, found), tail)})
+    return Reply(200, {"content": _tail(contents.log_of(ctx, found), tail)})
 
 
 def _tail(log: Any, lines: int) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine.runtime import builder, environments, interpreters
 from emulators.machinelearning.engine.runtime.definition import Definition, Prepared
 from emulators.machinelearning.engine.runtime.problems import BuildFailed, EnvironmentRefused
@@ -144,9 +143,7 @@ def test_a_pin_that_cannot_be_had_is_named_and_relax_offered(tmp_path: Path) -> 
     assert [path.suffix for path in (tmp_path / "envs").iterdir()] == [".lock"]
 
 
-def test_docker_is_refused_and_host_is_our_own(tmp_path: Path) -> None:
-    with pytest.raises(Unsupported):
-        prepare(tmp_path, Definition(runtime="docker"))
+def test_host_is_our_own(tmp_path: Path) -> None:
     ready = prepare(tmp_path, Definition(runtime="host", conda="anything"))
     assert ready.python == Path(sys.executable)
     assert ready.notes

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import emulators
+from emulators.kernel import frames
 from emulators.kernel.context import Context
 from emulators.machinelearning.engine.endpoints import recipes
 from emulators.machinelearning.engine.endpoints.recipes import CODE, MODELS, Recipe
 from emulators.machinelearning.engine.jobs.specs import seconds
 from emulators.machinelearning.engine.runtime.definition import Prepared
+from emulators.machinelearning.engine.runtime.launch import Launch, Mount
 from emulators.machinelearning.engine.runtime.runtimes import Runtimes
 from emulators.machinelearning.store.endpoints import Deployment
 from emulators.machinelearning.store.workspaces import Workspace
@@ -25,6 +27,9 @@ from emulators.machinelearning.store.workspaces import Workspace
 # Started as a program, by path, in the deployment's own interpreter: never imported here.
 SCORING = Path(emulators.__file__).parent / "scoring"
 WORKER = SCORING / "engine" / "inside" / "worker.py"
+PROGRAM = (Mount(WORKER.parent), Mount(Path(frames.__file__)))
+"""The files that a worker is made of."""
+
 CONVERT_TIMEOUT_S = 120.0
 DEFAULT_TIMEOUT_MS = 5000
 WORKER_TIMEOUT_S = 300
@@ -48,6 +53,11 @@ def folder_of(ctx: Context, deployment: Deployment) -> Path:
     return ctx.state.joinpath(
         "endpoints", deployment.workspace, deployment.endpoint, deployment.key
     )
+
+
+def log_of(ctx: Context, deployment: Deployment) -> Path:
+    """The log that a deployment's worker processes write."""
+    return folder_of(ctx, deployment) / "log.txt"
 
 
 async def prepare(
@@ -77,6 +87,13 @@ async def prepare(
     else:
         command, cwd, prepared = await _without_code(recipe, folder, runtimes, say)
     env = {**_led_to(prepared, env), **{str(k): str(v) for k, v in own.items()}}
+    if prepared is not None:
+        launch = Launch(
+            *(command, cwd, env, log_of(ctx, deployment)),
+            mounts=(*PROGRAM, *_models(folder, shown)),
+            asked=frozenset(map(str, own)),
+        )
+        command = await runtimes.words(prepared, launch)
     return Content(
         command,
         env,
@@ -84,6 +101,12 @@ async def prepare(
         deployment.capacity * worker_count(own),
         float(_whole(env.get("WORKER_TIMEOUT"), WORKER_TIMEOUT_S)),
     )
+
+
+def _models(folder: Path, shown: Path) -> list[Mount]:
+    """What a container sees of the model: where it lies, and where it is shown."""
+    lies = folder / MODELS
+    return [Mount(lies), Mount(shown)] if lies.is_dir() else []
 
 
 async def _without_code(

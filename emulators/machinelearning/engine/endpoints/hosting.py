@@ -208,7 +208,7 @@ class Hosting:
 
     async def _booted(self, ws: Workspace, deployment: Deployment, shown: Path) -> Live:
         ctx = self._ctx
-        log_file = log_of(ctx, deployment)
+        log_file = contents.log_of(ctx, deployment)
         log_file.parent.mkdir(parents=True, exist_ok=True)
         runtimes = jobs_of(ctx).machine.runtimes
         content = await contents.prepare(
@@ -229,7 +229,7 @@ class Hosting:
         return Live(deployment, pool, shown, timeout_s, QUEUE_FACTOR * at_once)
 
     def _say(self, deployment: Deployment, line: str) -> None:
-        file = log_of(self._ctx, deployment)
+        file = contents.log_of(self._ctx, deployment)
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a", encoding="utf-8") as written:
             written.write(f"[rehearsal] {line}\n")
@@ -338,11 +338,6 @@ def _as_served(deployment: Deployment) -> Deployment:
         properties=deployment.served,
         capacity=deployment.served_capacity,
     )
-
-
-def log_of(ctx: Context, deployment: Deployment) -> Path:
-    """The log that a deployment's worker processes write."""
-    return contents.folder_of(ctx, deployment) / "log.txt"
 
 
 _HOSTS: dict[int, Hosting] = {}

@@ -11,6 +11,7 @@ from emulators.kernel.context import Context
 from emulators.kernel.errors import ServiceError
 from emulators.machinelearning.engine import assets, content, places, storage_access
 from emulators.machinelearning.engine.jobs import (
+    containers,
     data,
     environments,
     folders,
@@ -143,7 +144,12 @@ async def _execute(work: Work, spec: CommandSpec, ready: _Ready) -> Outcome:
     log.parent.mkdir(parents=True, exist_ok=True)
     memory = ctx.settings.job_memory_mib << 20
     limits = Limits(seconds=spec.timeout_s, memory=memory or None)
-    launch = Launch(line, folder.work, env, log, limits)
+    launch = Launch(
+        *(line, folder.work, env, log, limits),
+        mounts=containers.mounts(folder, spec, ready.values),
+        asked=frozenset(spec.variables),
+        network=containers.network(work.job),
+    )
     running = await work.machine.runtimes.start(ready.python, launch, warm_imports_from=ready.code)
     try:
         work.check()

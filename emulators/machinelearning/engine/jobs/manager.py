@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine import workspaces
 from emulators.machinelearning.engine.jobs import (
     commands,
+    containers,
     folders,
     keeping,
     pipelines,
@@ -55,6 +56,7 @@ class Jobs:
                 runtime=settings.runtime,
                 cold=settings.cold,
                 relax=settings.relax,
+                containers=containers.options(ctx),
             ),
             Fetcher(ctx),
             # Two at least: a job that submits another and waits for it must not wait for ever.
@@ -150,9 +152,13 @@ class Jobs:
             error = {"code": "Interrupted", "message": INTERRUPTED}
             status = CANCELED if job.status == CANCEL_REQUESTED else FAILED
             ended = records.change(self._ctx, job, status=status, error=error)
-            task = asyncio.create_task(self._keep(ws, ended), name=f"interrupted {job.name}")
-            self._held.add(task)
-            task.add_done_callback(self._held.discard)
+            self._hold(self._keep(ws, ended), f"interrupted {job.name}")
+        self._hold(self.machine.runtimes.sweep(), "containers of an earlier run")
+
+    def _hold(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
 
     async def _keep(self, ws: Workspace, job: Job) -> None:
         folders.of_job(self._ctx, job).close()

@@ -152,8 +152,26 @@ async def run_uv(arguments: Sequence[str], progress: Progress) -> list[str]:
     Raises:
         BuildFailed: it exited with another code than 0.
     """
+    words = [uv_program(), *arguments, "--no-progress", "--color", "never"]
+    code, lines = await run(words, progress)
+    if code:
+        said = last_of(lines)
+        raise BuildFailed(f"uv could not make the environment:\n{said}\n", what=said)
+    return lines
+
+
+def last_of(lines: Sequence[str]) -> str:
+    """The end of what a program said, for an error."""
+    return "\n".join(lines[-_KEPT_LINES:])
+
+
+async def run(words: Sequence[str], progress: Progress) -> tuple[int, list[str]]:
+    """Run a program that makes something; its exit code and the lines it said.
+
+    Cancelling the call ends the program and what it started.
+    """
     process = await asyncio.create_subprocess_exec(
-        *(uv_program(), *arguments, "--no-progress", "--color", "never"),
+        *words,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -167,13 +185,9 @@ async def run_uv(arguments: Sequence[str], progress: Progress) -> list[str]:
             line = raw.decode("utf-8", "replace").rstrip()
             lines.append(line)
             progress(line)
-        code = await process.wait()
+        return await process.wait(), lines
     except BaseException:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         raise
-    if code:
-        said = "\n".join(lines[-_KEPT_LINES:])
-        raise BuildFailed(f"uv could not make the environment:\n{said}\n", what=said)
-    return lines

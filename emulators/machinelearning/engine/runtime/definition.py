@@ -48,3 +48,4 @@ class Prepared:
     folder: Path | None = None  # the virtual environment; None for "host"
     packages: dict[str, str] = field(default_factory=dict)  # installed: name -> version
     cached: bool = False  # nothing had to be built
+    image: str | None = None  # id of the container image that `python` is in; None without Docker

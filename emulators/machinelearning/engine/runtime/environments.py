@@ -12,7 +12,6 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine.runtime import (
     builder,
     conda,
@@ -94,10 +93,7 @@ class Environments:
 
         Raises:
             EnvironmentRefused: it cannot be had as asked; the message says what is in the way.
-            Unsupported: `docker` is asked for.
         """
-        if kind == "docker":
-            raise Unsupported("The docker runtime", tracked="docs/runtimes.md, Not emulated")
         if kind == "host":
             return host(definition)
         relax = self._relax if definition.relax is None else definition.relax

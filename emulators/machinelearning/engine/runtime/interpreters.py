@@ -106,7 +106,7 @@ def choose(wanted: str | None, known: list[Interpreter]) -> Interpreter | None:
     specifier = SpecifierSet(wanted or "")
     fitting = [one for one in known if one.version in specifier]
     if not fitting:
-        minors = SpecifierSet(_without_patch(wanted or ""))
+        minors = SpecifierSet(without_patch(wanted or ""))
         fitting = [one for one in known if one.version in minors]
     own = sys.version_info[:2]
     return max(
@@ -116,7 +116,8 @@ def choose(wanted: str | None, known: list[Interpreter]) -> Interpreter | None:
     )
 
 
-def _without_patch(wanted: str) -> str:
+def without_patch(wanted: str) -> str:
+    """Widen a specifier of one patch release to its minor version."""
     clauses = []
     for clause in SpecifierSet(wanted):
         release = clause.version.removesuffix(".*").split(".")

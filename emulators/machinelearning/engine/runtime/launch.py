@@ -27,15 +27,34 @@ class Limits:
     seconds: float | None = None  # wall clock
 
 
+Network = Literal["home", "bridge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of this machine that a container sees under the same path."""
+
+    path: Path  # absolute; exists
+    writable: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One command with all that a new process has."""
+    """One command with all that a new process has.
+
+    What only containers need: `mounts` besides `cwd`, which is theirs to write in; `asked`, names
+    of variables that are given even where this machine has the same; `network`, None for the
+    usual one.
+    """
 
     command: str | Sequence[str]  # text for `bash -c`, or the words of one program
     cwd: Path  # exists
     env: Mapping[str, str]  # the whole environment; the interpreter's folder is put before PATH
     log: Path  # standard output and error are appended, in the order they were written
     limits: Limits = field(default_factory=Limits)
+    mounts: tuple[Mount, ...] = ()
+    asked: frozenset[str] = frozenset()
+    network: Network | None = None
 
 
 @dataclass(frozen=True, slots=True)

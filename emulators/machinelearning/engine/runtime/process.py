@@ -17,7 +17,7 @@ from emulators.machinelearning.engine.runtime.launch import Launch, Outcome, Rea
 
 LEASH = Path(__file__).parent / "inside" / "leash.py"
 LAST_LINES = 20
-_LONGEST = 1 << 20  # bytes of one message from a leash or a warm runner
+LONGEST = 1 << 20  # bytes of one message from a leash or a warm runner
 _TAIL = 64 * 1024  # bytes read from the end of a log for its last lines
 _SHELL_SIGNALS = range(128 + 1, 128 + 65)  # how a shell reports that a signal ended a program
 
@@ -100,6 +100,8 @@ def _outcome(event: dict[str, Any], seconds: float, lines: tuple[str, ...]) -> O
         reason = "Completed" if code == 0 else "Failed"
         if number == signal.SIGKILL or code is None:
             reason = "Killed"
+        if reason != "Completed" and event.get("oom"):
+            reason = "OutOfMemory"
     elif event["reason"] == "ServerGone":
         reason = "Lost"
     return Outcome(reason, code, number, seconds, lines)
@@ -141,7 +143,7 @@ class Stream:
         """Make a pair: our end, and theirs to hand over and close."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        return cls(*await asyncio.open_connection(sock=ours, limit=_LONGEST)), theirs
+        return cls(*await asyncio.open_connection(sock=ours, limit=LONGEST)), theirs
 
     @classmethod
     async def pair_and_control(cls) -> tuple[Stream, socket.socket, socket.socket]:
@@ -149,7 +151,7 @@ class Stream:
         ours, theirs = socket.socketpair()
         control = ours.dup()
         ours.setblocking(False)
-        return cls(*await asyncio.open_connection(sock=ours, limit=_LONGEST)), theirs, control
+        return cls(*await asyncio.open_connection(sock=ours, limit=LONGEST)), theirs, control
 
     async def send(self, message: dict[str, Any]) -> None:
         """Send one line; a leash that is gone has said so already."""

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from emulators.machinelearning.engine.runtime import overlay
 from emulators.machinelearning.engine.runtime.commands import PythonCommand, python_command
+from emulators.machinelearning.engine.runtime.containers.options import ContainerOptions
+from emulators.machinelearning.engine.runtime.containers.runtime import Containers
 from emulators.machinelearning.engine.runtime.definition import (
     Definition,
     Kind,
@@ -56,7 +58,7 @@ def _silent(line: str) -> None:
 
 
 class Runtime(Protocol):
-    """What runs the user's code; `Runtimes` is the one without Docker."""
+    """What runs the user's code."""
 
     async def prepare(self, definition: Definition, progress: Progress = ...) -> Prepared:
         """Make an environment ready."""
@@ -74,7 +76,7 @@ class Runtime(Protocol):
 
 
 class Runtimes:
-    """Environments and processes of one server: `host` and `venv`, cold and warm.
+    """Environments and processes of one server: `host`, `venv` (cold and warm) and `docker`.
 
     Lives in one event loop. Whatever it started dies with it, also when it is killed.
     """
@@ -87,7 +89,7 @@ class Runtimes:
         runtime: Kind = "venv",
         cold: bool = False,
         relax: bool = False,
-        allow_download: bool = False,
+        containers: ContainerOptions | None = None,
     ) -> None:
         """Make a façade; nothing is started or built.
 
@@ -97,11 +99,13 @@ class Runtimes:
             runtime: what definitions that do not say run in.
             cold: never fork from a warm runner.
             relax: take the nearest that fits where Python or a pin cannot be had.
-            allow_download: uv may fetch a Python that this machine lacks.
+            containers: how those of `docker` are made.
         """
         self._runtime: Kind = runtime
+        self._relax = relax
+        self._containers = Containers(cache_dir, run_dir, containers or ContainerOptions())
         self.cold = cold
-        self._environments = Environments(cache_dir, relax=relax, allow_download=allow_download)
+        self._environments = Environments(cache_dir, relax=relax)
         self._run = run_dir
         self.warm_runners = WarmRunners(run_dir)
         self._running: set[LeashedProcess] = set()
@@ -118,9 +122,11 @@ class Runtimes:
         Raises:
             EnvironmentRefused: it cannot be had as asked; the message names what is in the way
                 and, where that can help, offers `relax`.
-            Unsupported: the runtime is `docker`.
         """
         kind = definition.runtime or self._runtime
+        if kind == "docker":
+            relax = self._relax if definition.relax is None else definition.relax
+            return await self._containers.prepare(definition, progress, relax=relax)
         return await self._environments.prepare(definition, kind, progress)
 
     async def start(
@@ -138,9 +144,12 @@ class Runtimes:
             NotStarted: the machine cannot start another process.
         """
         env = environment(prepared, launch)
-        process = await self._start_warm(prepared, launch, env, warm_imports_from)
-        if process is None:
-            process = await self._start_cold(prepared, launch, env)
+        process: LeashedProcess | None
+        if prepared.runtime == "docker":
+            process = await self._containers.start(prepared, launch, env)
+        else:
+            process = await self._start_warm(prepared, launch, env, warm_imports_from)
+            process = process or await self._start_cold(prepared, launch, env)
         self._running.add(process)
         process.on_end(self._running.discard)
         return process
@@ -178,6 +187,23 @@ class Runtimes:
         except NotStarted:
             return None
 
+    async def words(self, prepared: Prepared, launch: Launch) -> list[str]:
+        """What another supervisor starts on this machine for a launch, which is words, not text.
+
+        Without Docker they are the launch's own. In a container, a program that stands for it.
+
+        Raises:
+            EnvironmentRefused: there is no Docker Engine.
+        """
+        if prepared.runtime != "docker":
+            return list(launch.command)
+        return await self._containers.attached(prepared, launch, environment(prepared, launch))
+
+    async def sweep(self) -> None:
+        """End what an earlier server, killed, may have left in an engine that is used again."""
+        if self._runtime == "docker":
+            await self._containers.sweep()
+
     async def warm(self, prepared: Prepared, env: Mapping[str, str], folder: Path) -> bool:
         """Have a warm runner ready for the code in `folder` before it is needed.
 
@@ -190,7 +216,7 @@ class Runtimes:
             Whether there is one now.
         """
         modules = await asyncio.to_thread(third_party, folder)
-        if self.cold or not modules:
+        if self.cold or not modules or prepared.runtime == "docker":
             return False
         launch = Launch("python", folder, env, folder)
         try:
@@ -208,6 +234,7 @@ class Runtimes:
         """End everything that was started, at once."""
         await asyncio.gather(*(process.cancel(grace=0) for process in self._running))
         await self.warm_runners.close()
+        self._containers.close()
 
 
 def _is_there(cwd: Path, command: PythonCommand) -> bool:

@@ -296,11 +296,21 @@ class Leash:
             code=os.WEXITSTATUS(status) if number is None else None,
             signal=number,
             seconds=time.monotonic() - self._began,
+            oom=self._starved(),
         )
 
+    def _starved(self) -> bool:
+        """Tell whether the system has ended a process here for want of memory."""
+        return False
 
-def lead(connection: socket.socket, request: dict[str, Any]) -> bool:
+
+def lead(connection: socket.socket, request: dict[str, Any], kind: type[Leash] = Leash) -> bool:
     """Start a session of its own and stay with it until all of it has ended.
+
+    Args:
+        connection: where the end is told, and orders come from.
+        request: what to start.
+        kind: what watches it.
 
     Returns:
         True in the new process, which goes on from here; False in the leash, at the end.
@@ -316,7 +326,7 @@ def lead(connection: socket.socket, request: dict[str, Any]) -> bool:
     if not child:
         return True
     tell(connection, event="started", pid=child)
-    Leash(connection, child, request).run(wake)
+    kind(connection, child, request).run(wake)
     return False
 
 

@@ -1,0 +1,1 @@
+"""The `docker` runtime: environments as images, processes as containers."""
