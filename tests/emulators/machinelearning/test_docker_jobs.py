@@ -245,6 +245,70 @@ def test_an_online_deployment(client: Any, host: Rehearsal, docker: Any, tmp_pat
     until(lambda: not ours(docker, host))
 
 
+BATCH = """
+import os
+
+def init():
+    global factor
+    (name,) = os.listdir(os.environ["AZUREML_MODEL_DIR"])
+    with open(os.path.join(os.environ["AZUREML_MODEL_DIR"], name)) as file:
+        factor = int(file.read())
+    assert os.path.exists("/.dockerenv")
+
+def run(mini_batch):
+    if os.path.basename(mini_batch[0]) == "n00.txt" and not os.path.exists("died"):
+        open("died", "w").close()
+        os._exit(3)
+    return ["%s %d" % (os.path.basename(one), factor * int(open(one).read())) for one in mini_batch]
+"""
+
+
+def test_a_batch_deployment(client: Any, tmp_path: Path) -> None:
+    """Its workers are containers; one dies and its mini-batch is scored by another."""
+    from azure.ai.ml import Input
+    from azure.ai.ml.entities import (
+        BatchEndpoint,
+        CodeConfiguration,
+        Environment,
+        Model,
+        ModelBatchDeployment,
+        ModelBatchDeploymentSettings,
+    )
+
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/score.py").write_text(BATCH)
+    (tmp_path / "factor.txt").write_text("3")
+    (tmp_path / "rows").mkdir()
+    for n in range(6):
+        (tmp_path / f"rows/n{n:02}.txt").write_text(str(n))
+    client.batch_endpoints.begin_create_or_update(BatchEndpoint(name="docker-batch")).result()
+    client.batch_deployments.begin_create_or_update(
+        ModelBatchDeployment(
+            name="main",
+            endpoint_name="docker-batch",
+            model=Model(name="factor", path=str(tmp_path / "factor.txt")),
+            environment=Environment(name="bare", image=engine.IMAGE),
+            code_configuration=CodeConfiguration(
+                code=str(tmp_path / "code"), scoring_script="score.py"
+            ),
+            compute="cpu-cluster",
+            settings=ModelBatchDeploymentSettings(
+                mini_batch_size=2, instance_count=1, max_concurrency_per_instance=2
+            ),
+        )
+    ).result()
+    made = client.batch_endpoints.invoke(
+        endpoint_name="docker-batch",
+        deployment_name="main",
+        input=Input(type="uri_folder", path=str(tmp_path / "rows")),
+    )
+    desk = Desk(client, "", tmp_path)
+    assert desk.wait(made).status == "Completed"
+    client.jobs.download(made.name, download_path=str(tmp_path / "out"), output_name="score")
+    (found,) = (tmp_path / "out").rglob("predictions.csv")
+    assert sorted(found.read_text().splitlines()) == [f"n{n:02}.txt {3 * n}" for n in range(6)]
+
+
 def test_a_killed_host_takes_its_containers_along(desk: Desk, host: Rehearsal, docker: Any) -> None:
     made = desk.submit("import time; print('begun', flush=True); time.sleep(600)")
     until(lambda: "begun" in desk.log(made, host))

@@ -23,13 +23,14 @@ from emulators.machinelearning.engine.batch.scoring import (
 )
 from emulators.machinelearning.engine.batch.settings import Settings
 from emulators.machinelearning.engine.batch.told import DRIVER, USER, Told, progress
+from emulators.machinelearning.engine.endpoints.contents import PROGRAM
 from emulators.machinelearning.engine.endpoints.recipes import MODELS
 from emulators.machinelearning.engine.endpoints.scratch import Scratch
 from emulators.machinelearning.engine.jobs import commands, data, folders, records, tracking
 from emulators.machinelearning.engine.jobs.machine import Verdict, Work, failed
 from emulators.machinelearning.engine.jobs.specs import CommandSpec, Input, Output
 from emulators.machinelearning.engine.jobs.variables import of_job
-from emulators.machinelearning.engine.runtime.launch import Launch, Limits, Running
+from emulators.machinelearning.engine.runtime.launch import Launch, Limits, Mount, Running
 from emulators.machinelearning.store.assets import JOB_OUTPUTS, JobOutput
 from emulators.machinelearning.store.batch import BatchDeployment
 from emulators.machinelearning.store.jobs import (
@@ -66,6 +67,7 @@ class _Ready:
     """Everything the mini-batches need."""
 
     content: Content
+    source: Path  # the input, on this machine
     files: list[str]
     placed: data.Placed
     experiment_id: str | None
@@ -196,7 +198,7 @@ async def _prepare(work: Work, contents: Contents, asked: Asked) -> _Ready:
             " applied. Azure's documentation calls MLTable inputs unsupported.",
             DRIVER,
         )
-    return _Ready(content.result(), found, placed.result()[SCORE], experiment.result())
+    return _Ready(content.result(), here, found, placed.result()[SCORE], experiment.result())
 
 
 def _output(asked: Asked) -> Output:
@@ -265,6 +267,13 @@ class _Starter:
 
     def __init__(self, work: Work, asked: Asked, ready: _Ready, env: dict[str, str]) -> None:
         self._work, self._asked, self._ready, self._env = work, asked, ready, env
+        models = ready.content.models
+        self._mounts = (
+            *PROGRAM,
+            Mount(work.folder.root, writable=True),
+            Mount(ready.source),
+            *([Mount(models)] if models is not None else []),
+        )
 
     async def __call__(self, place: Place) -> Running:
         """Start the process of a place.
@@ -285,7 +294,11 @@ class _Starter:
             words.append("--summary")
         log = folder.log(f"{USER}/stderr/{process}.stderr.txt")
         log.parent.mkdir(parents=True, exist_ok=True)
-        launch = Launch(words, folder.work, self._env, log, Limits())
+        launch = Launch(
+            *(words, folder.work, self._env, log, Limits()),
+            mounts=(*self._mounts, Mount(place.socket.parent)),
+            asked=frozenset(self._asked.variables),
+        )
         runtimes = self._work.machine.runtimes
         return await runtimes.start(content.python, launch, warm_imports_from=content.imports)
 
