@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emulators.kernel import admin, explicit
+from emulators.kernel.azure_domains import is_azure
 from emulators.kernel.context import Context
 from emulators.kernel.errors import (
     BadRequest,
@@ -50,6 +51,13 @@ class InvalidApiVersion(BadRequest):
     """ARM's answer when `api-version` is not one."""
 
     code = "InvalidApiVersionParameter"
+
+
+class Misdirected(ServiceError):
+    """A host name that is neither Azure's nor ours: a page elsewhere that renamed us, say."""
+
+    status = 421
+    code = "MisdirectedRequest"
 
 
 class DroppedByFault(Exception):
@@ -201,6 +209,10 @@ class _Exchange:
 
     async def _dispatch(self) -> Response | None:
         specs = self.app.services_of(self.host)
+        if not specs and not is_azure(self.host):
+            raise Misdirected(
+                f"Rehearsal answers for Azure's hosts and localhost, not for '{self.host[:100]}'."
+            )
         if not specs:
             raise Unsupported(
                 f"the host {self.host} ({self.method} {self.path}); it is Azure's and is never"
