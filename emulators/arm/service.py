@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from emulators.kernel.actions import of_arm
 from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, ServiceSpec
 
@@ -47,6 +48,7 @@ SPEC = ServiceSpec(
         "797f4846-ba00-4fd7-ba43-dac1f8f63013",
     ),
     newest_api="2026-06-01",
+    asks=of_arm,
     lifespan=lifespan,
     fallback=True,
 )

@@ -7,12 +7,14 @@ import fnmatch
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emulators.kernel import admin, explicit
+from emulators.kernel.access import Asked, AuthorizationFailed
 from emulators.kernel.azure_domains import is_azure
 from emulators.kernel.context import Context
 from emulators.kernel.errors import (
@@ -24,7 +26,7 @@ from emulators.kernel.errors import (
     Unsupported,
 )
 from emulators.kernel.faults import Fault
-from emulators.kernel.http import Call, Operation, ServiceSpec, to_response
+from emulators.kernel.http import Call, Operation, Reply, ServiceSpec, to_response
 from emulators.kernel.links import Links
 from emulators.kernel.render import DIALECTS
 from emulators.kernel.routes import Routes
@@ -237,9 +239,11 @@ class _Exchange:
         self.scope["path_params"] = match.params
         if operation.authenticate and spec.audiences:
             self._authenticate(spec)
+        asked = self._authorize(spec, operation)
         if operation.api_version and spec.newest_api:
             self._check_api_version(spec)
-        return to_response(await operation.handler(self.request))
+        reply = await operation.handler(self.request)
+        return to_response(reply if asked is None else self._narrowed(reply, asked))
 
     async def _watched(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -260,6 +264,37 @@ class _Exchange:
         except Unauthorized as refused:
             refused.headers.setdefault("WWW-Authenticate", self._challenge(refused.message))
             raise
+
+    def _authorize(self, spec: ServiceSpec, operation: Operation) -> Asked | None:
+        """Let pass what the caller's roles allow; what is asked, where they allow but a part.
+
+        Raises:
+            AuthorizationFailed: they allow nothing of it.
+        """
+        principal, access = self.call.principal, self.ctx.access
+        if spec.asks is None or principal is None:
+            return None
+        asked = spec.asks(self.method, self.path, operation.name)
+        # Of another subscription the service itself says that there is none.
+        own = f"/subscriptions/{self.ctx.secrets.subscription_id}"
+        if asked is None or not asked.scope.lower().startswith(own) or access.may(principal, asked):
+            return None
+        if not asked.listed or not access.sees_some(principal, asked):
+            raise AuthorizationFailed(principal, asked.action, asked.scope)
+        return asked
+
+    def _narrowed(self, reply: Reply | Response, asked: Asked) -> Reply | Response:
+        """A list without what the caller may not see."""
+        if not isinstance(reply, Reply) or not isinstance(reply.body, dict):
+            return reply
+        principal = self.call.principal
+        assert principal is not None
+        kept = [
+            one
+            for one in reply.body.get("value", [])
+            if self.ctx.access.may(principal, _part(asked, one))
+        ]
+        return replace(reply, body={**reply.body, "value": kept})
 
     def _challenge(self, why: str = "") -> str:
         uri = self.call.links.login(f"/{self.ctx.secrets.tenant_id}")
@@ -323,6 +358,12 @@ class _Exchange:
             {"type": "http.response.start", "status": 502, "headers": [(b"content-length", b"1")]}
         )
         raise ConnectionResetError("dropped by a fault")
+
+
+def _part(asked: Asked, one: Mapping[str, object]) -> Asked:
+    """Reading one resource of a list."""
+    kind = one.get("type")
+    return Asked(f"{kind}/read" if kind else asked.action, str(one.get("id", "")))
 
 
 class AuthenticationFailed(Unauthorized):

@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulators.kernel.access import Access
 from emulators.kernel.blobs import Blobs
 from emulators.kernel.clock import Clock, RealClock
 from emulators.kernel.faults import Faults
@@ -32,6 +33,7 @@ class Context:
     ids: Ids
     secrets: Secrets
     tokens: Tokens
+    access: Access
     faults: Faults
     ledger: Ledger
     peers: Peers
@@ -74,6 +76,7 @@ def assemble(settings: Settings, state: Path, store: Store, clock: Clock) -> Con
         ids=ids,
         secrets=secrets,
         tokens=tokens,
+        access=Access(store, clock),
         faults=Faults(store, ids),
         ledger=Ledger(state / "ledger.db", clock),
         peers=Peers(tokens),

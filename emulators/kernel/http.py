@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
+from emulators.kernel.access import Asked
 from emulators.kernel.context import Context
 from emulators.kernel.errors import BadRequest, TooLarge
 from emulators.kernel.links import Links
@@ -48,6 +49,10 @@ class Operation:
     authenticate: bool = True
 
 
+Asks = Callable[[str, str, str], Asked | None]
+"""Method, percent-encoded path and operation's name -> what the caller's roles must allow."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """An emulator as the host sees it. Everything heavy is imported when first called."""
@@ -60,6 +65,9 @@ class ServiceSpec:
     newest_api: str | None = None  # newest api-version known; None: not an ARM-style API
     lifespan: Callable[[Context], AbstractAsyncContextManager[None]] | None = None
     app: Callable[[Context], ASGIApp] | None = None  # raw: takes every request of its hosts
+    asks: Asks | None = (
+        None  # what a request wants, for the caller's roles to allow; None: anything
+    )
     fallback: bool = False  # its routes yield to those of every other service of the host
 
 

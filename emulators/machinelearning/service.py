@@ -8,6 +8,7 @@ from importlib import import_module
 
 from starlette.types import ASGIApp
 
+from emulators.kernel.access import Asked
 from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, ServiceSpec
 
@@ -53,6 +54,12 @@ async def lifespan(ctx: Context) -> AsyncIterator[None]:
         yield
 
 
+def _asks(method: str, path: str, operation: str) -> Asked | None:
+    from emulators.machinelearning.engine.permissions import asked
+
+    return asked(method, path, operation)
+
+
 SPEC = ServiceSpec(
     name="machinelearning",
     hosts=("management.azure.com", "*.api.azureml.ms"),
@@ -64,6 +71,7 @@ SPEC = ServiceSpec(
         "https://ml.azure.com",
     ),
     newest_api="2026-11-01",
+    asks=_asks,
     lifespan=lifespan,
 )
 

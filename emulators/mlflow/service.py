@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from emulators.kernel.access import Asked
 from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, ServiceSpec
 
@@ -45,11 +46,18 @@ async def lifespan(ctx: Context) -> AsyncGenerator[None]:
         forget(ctx)
 
 
+def _asks(method: str, path: str, operation: str) -> Asked | None:
+    from emulators.mlflow.engine.permissions import asked
+
+    return asked(method, path, operation)
+
+
 SPEC = ServiceSpec(
     name="mlflow",
     hosts=("*.api.azureml.ms",),
     operations=operations,
     dialect="mlflow",
     audiences=AUDIENCES,
+    asks=_asks,
     lifespan=lifespan,
 )

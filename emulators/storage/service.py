@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from starlette.types import ASGIApp
 
+from emulators.kernel.actions import of_arm
 from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, ServiceSpec
 
@@ -94,4 +95,5 @@ MANAGEMENT = ServiceSpec(
     operations=_management,
     audiences=("https://management.azure.com", "https://management.core.windows.net"),
     newest_api="2025-06-01",
+    asks=of_arm,
 )

@@ -1,4 +1,4 @@
-"""Role definitions and assignments: kept and listed; nothing is decided by them yet."""
+"""Role definitions and assignments. The kernel decides by them; here they are kept and listed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from emulators.arm.errors import (
     RoleAssignmentExists,
     RoleDefinitionUnknown,
 )
-from emulators.arm.store import ROLE_ASSIGNMENTS, RoleAssignment
+from emulators.arm.store import ROLE_ASSIGNMENTS, SEEDS, RoleAssignment, Seed
+from emulators.kernel.access import Grant
 from emulators.kernel.context import Context
 
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
@@ -24,6 +25,7 @@ DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
 GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 PRINCIPAL_TYPES = ("User", "Group", "ServicePrincipal", "ForeignGroup", "Device")
 _ML = "Microsoft.MachineLearningServices/workspaces"
+_REGISTRIES = "Microsoft.MachineLearningServices/registries"
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices"
 
 
@@ -73,6 +75,11 @@ BUILT_IN: dict[str, BuiltIn] = {
             f"{_ML}/computes/listKeys/action",
             f"{_ML}/listKeys/action",
         ),
+    ),
+    "1823dd4f-9b8c-4ab6-ab4e-7397a3684615": BuiltIn(
+        "AzureML Registry User",
+        "Reads, adds, changes and deletes the assets of a registry.",
+        (f"{_REGISTRIES}/read", f"{_REGISTRIES}/assets/*"),
     ),
     "e503ece1-11d0-4e8e-8e2c-7a6c3bf38815": BuiltIn(
         "AzureML Compute Operator",
@@ -131,15 +138,45 @@ BUILT_IN: dict[str, BuiltIn] = {
     ),
 }
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-SEEDED_ASSIGNMENT = "00000000-0000-0000-0000-0000000000aa"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+SEEDED = "roles"
+SEEDED_NAME = "00000000-0000-0000-0000-0000000000a{}"
 
 
 def seed(ctx: Context) -> None:
-    """Make the seeded service principal owner of the subscription, in a new state folder."""
+    """Give the first roles, once in the life of a state folder, and let all of them decide.
+
+    The seeded service principal owns the subscription and the data in it. The managed identity
+    of this machine, which is that of whatever runs here, may do everything but give roles.
+    """
     scope = f"/subscriptions/{ctx.secrets.subscription_id}"
-    ctx.store.insert(
-        ROLE_ASSIGNMENTS,
-        _record(ctx, scope, SEEDED_ASSIGNMENT, OWNER, ctx.secrets.object_id, {}),
+    owner, machine = ctx.secrets.object_id, ctx.secrets.guid("managed_object_id")
+    first = (
+        ("a", OWNER, owner), ("b", BLOB_OWNER, owner),
+        ("c", CONTRIBUTOR, machine), ("d", BLOB_CONTRIBUTOR, machine),
+    )  # fmt: skip
+    with ctx.store.transaction():
+        if ctx.store.insert(SEEDS, Seed(SEEDED)):
+            for letter, role, principal in first:
+                made = _record(ctx, scope, SEEDED_NAME.format(letter), role, principal, {})
+                ctx.store.insert(ROLE_ASSIGNMENTS, made)
+        for one in list(ctx.store.scan(ROLE_ASSIGNMENTS)):
+            ctx.access.give(_grant(one))
+        ctx.access.begin("arm")
+
+
+def _grant(one: RoleAssignment) -> Grant:
+    """What an assignment allows, as the kernel decides by it."""
+    role = BUILT_IN[one.role]
+    return Grant(
+        one.principal,
+        one.key,
+        one.scope.lower(),
+        list(role.actions),
+        list(role.not_actions),
+        list(role.data_actions),
     )
 
 
@@ -201,6 +238,7 @@ def assign(
             if same:
                 raise RoleAssignmentExists(other.name)
         ctx.store.put(ROLE_ASSIGNMENTS, made)
+        ctx.access.give(_grant(made))
     return made, True
 
 
@@ -230,15 +268,20 @@ def remove(ctx: Context, key: str) -> RoleAssignment | None:
     with ctx.store.transaction():
         found = ctx.store.get(ROLE_ASSIGNMENTS, key.lower())
         if found is not None:
-            ctx.store.delete(ROLE_ASSIGNMENTS, found.key)
+            _drop(ctx, found)
         return found
+
+
+def _drop(ctx: Context, one: RoleAssignment) -> None:
+    ctx.store.delete(ROLE_ASSIGNMENTS, one.key)
+    ctx.access.take(one.principal, one.key)
 
 
 def remove_below(ctx: Context, scope: str) -> None:
     """Take away every role given at `scope` (lower case) or below it, as its deletion does."""
     for one in list(ctx.store.scan(ROLE_ASSIGNMENTS)):
         if one.scope.lower() == scope or one.scope.lower().startswith(f"{scope}/"):
-            ctx.store.delete(ROLE_ASSIGNMENTS, one.key)
+            _drop(ctx, one)
 
 
 def check_scope(ctx: Context, scope: Scope) -> None:

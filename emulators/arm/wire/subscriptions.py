@@ -7,9 +7,10 @@ from typing import Any
 from starlette.requests import Request
 
 from emulators.arm.engine import groups, locations
+from emulators.kernel.access import Asked
 from emulators.kernel.azure_http import page
 from emulators.kernel.context import Context
-from emulators.kernel.http import Operation, Reply, context_of
+from emulators.kernel.http import Operation, Reply, context_of, principal_of
 
 NAME = "Rehearsal"
 DOMAIN = "rehearsal.onmicrosoft.com"
@@ -34,7 +35,10 @@ def _subscription(ctx: Context) -> dict[str, Any]:
 
 
 async def list_subscriptions(request: Request) -> Reply:
-    return page([_subscription(context_of(request))])
+    ctx = context_of(request)
+    found = _subscription(ctx)
+    asked = Asked("Microsoft.Resources/subscriptions/read", found["id"], visible=True)
+    return page([found] if ctx.access.may(principal_of(request), asked) else [])
 
 
 async def get_subscription(request: Request) -> Reply:

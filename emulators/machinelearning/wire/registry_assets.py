@@ -8,10 +8,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from emulators.kernel.context import Context
-from emulators.kernel.http import Handler, Operation, Reply, context_of, links_of, read_json
+from emulators.kernel.http import (
+    Handler,
+    Operation,
+    Reply,
+    context_of,
+    links_of,
+    principal_of,
+    read_json,
+)
 from emulators.machinelearning.engine import (
     assets,
     content,
+    permissions,
     registries,
     registries_files,
     registries_sharing,
@@ -107,6 +116,8 @@ async def data_reference(request: Request) -> Reply:
 async def import_asset(request: Request) -> Reply:
     ctx, home = context_of(request), registry_of(request)
     wanted = registries_sharing.asked(ctx, home, properties_of(await read_json(request)))
+    source = permissions.reading(wanted.version.kind, wanted.source.arm_id)
+    ctx.access.check(principal_of(request), source)
     await registries_sharing.share(ctx, home, wanted, caller(request))
     return Reply(200)
 

@@ -17,7 +17,7 @@ from emulators.kernel.errors import ServiceError, Unsupported
 from emulators.kernel.http import Call, Operation, Reply, call_of
 from emulators.kernel.public_data import read_through
 from emulators.storage import errors
-from emulators.storage.engine import access, accounts, naming
+from emulators.storage.engine import access, accounts, naming, permissions
 from emulators.storage.engine.vault import Vault, vault_of
 from emulators.storage.wire import ask as asking
 from emulators.storage.wire.ask import META, Ask
@@ -111,6 +111,8 @@ async def served(
     about = ask.blob or (ask.values.get("directory", "") if ask.kind == "dfs" else "")
     ask.caller = access.authenticate(ask.ctx, ask.signable(), ask.account, ask.container, about)
     access.authorize(ask.ctx, ask.caller, route.need, ask.account, ask.container, ask.asked_version)
+    caller = permissions.responsible(ask.caller, ask.values)
+    permissions.check(ask.ctx, caller, route.name, ask.account, ask.container)
     if ask.blob:
         naming.check_blob(ask.blob)
     reply = await route.handler(ask)

@@ -10,7 +10,15 @@ from emulators.kernel.azure_http import http_date
 from emulators.kernel.errors import ServiceError, Unsupported
 from emulators.kernel.http import Reply
 from emulators.storage import errors
-from emulators.storage.engine import access, accounts, blobs, blocks, containers, naming
+from emulators.storage.engine import (
+    access,
+    accounts,
+    blobs,
+    blocks,
+    containers,
+    naming,
+    permissions,
+)
 from emulators.storage.engine.access import Caller, Need
 from emulators.storage.engine.conditions import check_source
 from emulators.storage.engine.files import Written
@@ -65,6 +73,8 @@ def source_of(ask: Ask) -> Blob:
     try:
         caller = _reader(ask, account.name, container, blob, query)
         access.authorize(ask.ctx, caller, READ, account, container, "")
+        reader = permissions.responsible(caller, asking.query_values(query))
+        permissions.check(ask.ctx, reader, "GetBlob", account, container)
         found = blobs.find(
             ask.vault,
             containers.find(ask.vault, account.name, container),

@@ -150,7 +150,7 @@ def test_the_system_registry_opens_and_others_do_not(ml_client: Any, azure_env: 
         registry.environments.get("no-such-environment", version="1")
     with pytest.raises(HttpResponseError, match="NotEmulated"):
         registry.models.get("some-model", version="1")
-    with pytest.raises(HttpResponseError, match="NotEmulated"):
+    with pytest.raises(HttpResponseError, match="could not be found"):
         MLClient(ml_client._credential, registry_name="our-own")
 
 
