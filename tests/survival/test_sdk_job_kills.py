@@ -41,6 +41,7 @@ class Shift:
     submitted: list[str] = field(default_factory=list)
     seen: dict[str, str] = field(default_factory=dict)  # the last status that was shown
     count: int = 0
+    over: threading.Event = field(default_factory=threading.Event)  # the host was killed
 
     @contextmanager
     def http(self, audience: str = ARM) -> Iterator[httpx.Client]:
@@ -101,7 +102,7 @@ class Shift:
     def submit(self) -> None:
         """Submit until the host is gone."""
         with suppress(httpx.HTTPError, OSError, KeyError, ValueError), self.http() as http:
-            while True:
+            while not self.over.is_set():
                 self.count += 1
                 name = f"job-{self.count}"
                 job = self.pipeline() if self.count % 3 == 0 else self.command(name)
@@ -112,7 +113,7 @@ class Shift:
     def watch(self) -> None:
         """Note what is shown of the jobs until the host is gone."""
         with suppress(httpx.HTTPError, OSError, KeyError, ValueError), self.http() as http:
-            while True:
+            while not self.over.is_set():
                 for name in list(self.submitted):
                     if self.seen.get(name) not in ENDED:
                         self.seen[name] = self.status(http, name)["status"]
@@ -201,11 +202,13 @@ def _rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int) -> Non
         prepare(shift := Shift(rehearsal))
         for _ in range(rounds):
             shift.submitted, shift.seen = [], {}
+            shift.over.clear()
             threads = [threading.Thread(target=act) for act in (shift.submit, shift.watch)]
             for thread in threads:
                 thread.start()
             time.sleep(random.uniform(0.2, 3))
             rehearsal.kill()
+            shift.over.set()
             for thread in threads:
                 thread.join()
             nobody_left(rehearsal.state)
