@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -101,6 +102,16 @@ class Target:
         url = f"{self.workspace}{path}"
         params = {"api-version": "2024-10-01-preview", **more.pop("params", {})}
         return self.ask(method, url, token=self.token(), params=params, json=body, **more)
+
+    def ended(self, job: str) -> str:
+        """The status with which a job ends."""
+        deadline = time.monotonic() + 60
+        while True:
+            status = str(self.arm("GET", f"/jobs/{job}").json()["properties"]["status"])
+            if status in ("Completed", "Failed", "Canceled"):
+                return status
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
 
     @contextmanager
     def socket(self, host: str = "management.azure.com") -> Iterator[ssl.SSLSocket]:
