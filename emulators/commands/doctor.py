@@ -113,9 +113,15 @@ def _shell(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _docker(settings: Settings) -> Iterator[Finding]:
     if settings.runtime != "docker":
         return
-    found = shutil.which("docker")
-    remedy = "Install Docker, or run your code with --runtime venv."
-    yield Finding("docker", found is not None, found or "no `docker` on PATH", remedy)
+    import docker
+
+    remedy = "Start Docker or name it in DOCKER_HOST, or run your code with --runtime venv."
+    try:
+        found = docker.from_env(timeout=10).version()["Version"]
+    except docker.errors.DockerException as absent:
+        yield Finding("docker", False, f"no engine answers: {absent}", remedy)
+    else:
+        yield Finding("docker", True, f"engine {found}")
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
