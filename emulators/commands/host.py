@@ -48,34 +48,29 @@ def milliseconds(text: str) -> int:
 
 
 def serve_here(settings: Settings, names: Sequence[str]) -> None:
-    """Serve until a signal; exit code 1 with one clear line when that cannot be."""
-    from emulators.kernel.folder import AlreadyRunning, log_file, open_folder
+    """Serve until a signal.
+
+    Raises:
+        AlreadyRunning, UnusableState, PortTaken, BadUpstream: their messages say what to do.
+        Exit: anything else; said in short, and in full in the log.
+    """
+    from emulators.kernel.door import PortTaken
+    from emulators.kernel.folder import AlreadyRunning, UnusableState, log_file, open_folder
     from emulators.kernel.hostlog import kept
+    from emulators.kernel.upstream import BadUpstream
 
-    try:
-        log = log_file(open_folder(settings.state))
-        with kept(log):
-            _serve(settings, names, log)
-    except (AlreadyRunning, OSError, LookupError, ValueError) as why:
-        typer.secho(str(why), err=True, fg="red")
-        raise typer.Exit(1) from None
-
-
-def _serve(settings: Settings, names: Sequence[str], log: Path) -> None:
-    from emulators.kernel.folder import AlreadyRunning
-
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    log = log_file(open_folder(settings.state))
+    with kept(log), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
             runner.run(_until_signalled(settings, names))
-    except (AlreadyRunning, OSError, LookupError, ValueError):
-        raise
-    except Exception as bug:
-        with log.open("a", encoding="utf-8") as file:
-            traceback.print_exc(file=file)
-        typer.secho(
-            f"Rehearsal failed: {type(bug).__name__}: {bug}\nLog: {log}", err=True, fg="red"
-        )
-        raise typer.Exit(1) from None
+        except (AlreadyRunning, UnusableState, PortTaken, BadUpstream):
+            raise
+        except Exception as bug:
+            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                traceback.print_exc(file=file)
+            why = f"Rehearsal failed: {type(bug).__name__}: {bug}\nDetails: {log}"
+            typer.secho(why, err=True, fg="red")
+            raise typer.Exit(1) from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -103,12 +98,8 @@ async def _until_signalled(settings: Settings, names: Sequence[str]) -> None:
 def start_detached(settings: Settings, arguments: Sequence[str]) -> None:
     """Start in the background and say what to do next."""
     started = time.monotonic()
-    try:
-        with busy("Starting"):
-            host = control.detach(settings.state, arguments)
-    except (RuntimeError, OSError, ValueError) as why:
-        typer.secho(str(why), err=True, fg="red")
-        raise typer.Exit(1) from None
+    with busy("Starting"):
+        host = control.detach(settings.state, arguments)
     _say_ready(settings, host.proxy, host.explicit, time.monotonic() - started)
 
 

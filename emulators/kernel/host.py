@@ -16,7 +16,7 @@ from emulators.kernel.asgi_transport import ASGITransport
 from emulators.kernel.client_env import client_environment
 from emulators.kernel.context import Context, open_context
 from emulators.kernel.door import Emulated, FrontDoor, OpenDoor, Ports, router
-from emulators.kernel.folder import OnlyOne, open_folder, run_file
+from emulators.kernel.folder import OnlyOne, UnusableState, open_folder, run_file
 from emulators.kernel.settings import Settings, client_environment_of_process
 from emulators.kernel.tls import open_authority
 from emulators.kernel.upstream import Upstream
@@ -77,7 +77,10 @@ async def serve(settings: Settings, names: Sequence[str] = ()) -> AsyncIterator[
 async def _open_door(ctx: Context, app: App) -> OpenDoor:
     """Listen on both ports, under the folder's own authority."""
     settings, environ = ctx.settings, client_environment_of_process()
-    authority = open_authority(ctx.state / "tls")
+    try:
+        authority = open_authority(ctx.state / "tls")
+    except ValueError as damaged:
+        raise UnusableState(str(damaged)) from damaged
     authority.write_bundles(environ)
     door = FrontDoor(
         authority,

@@ -28,7 +28,8 @@ class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = f"{record.levelname.lower()}: {record.getMessage().partition(chr(10))[0]}"
         about = record.exc_info[1] if record.exc_info else None
-        return text if about is None else f"{text} ({type(about).__name__}; details: run/host.log)"
+        more = "" if about is None else f" ({type(about).__name__}; details: run/host.log)"
+        return (text + more).encode("utf-8", "backslashreplace").decode()
 
 
 @contextmanager
