@@ -29,7 +29,10 @@ TOPICS: tuple[str, ...] = (
 STARTED: tuple[str, ...] = (
     "engine.seeding",
     "engine.jobs.manager",
+    "engine.collection.keeper",
+    "wire.collection",
     "engine.endpoints.hosting",
+    "engine.endpoints.console",
     "engine.batch.submission",
     "engine.schedules.watch",
 )

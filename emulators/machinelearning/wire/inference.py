@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -23,6 +22,7 @@ from emulators.machinelearning.engine.batch import records as batch_records
 from emulators.machinelearning.engine.endpoints import records
 from emulators.machinelearning.engine.endpoints.hosting import Hosting, Live, Route, hosting_of
 from emulators.machinelearning.wire import batch_jobs
+from emulators.machinelearning.wire.traffic import REASON, Answer, Asked, Headers, Traffic
 
 NOT_FOR_MODEL = frozenset(
     {b"authorization", b"azureml-model-deployment", b"connection", b"host", b"x-request-id"}
@@ -39,8 +39,6 @@ HELP = (
 TEXT = (b"content-type", b"text/plain")
 JSON = (b"content-type", b"application/json; charset=utf-8")
 
-Headers = list[tuple[bytes, bytes]]
-
 
 class NoRoute(NotFound):
     """No endpoint of that name, no such deployment, or none with traffic."""
@@ -48,27 +46,6 @@ class NoRoute(NotFound):
 
 class CallerGone(Exception):
     """The caller hung up before it had sent everything."""
-
-
-class Asked(NamedTuple):
-    """One request on its way to one deployment."""
-
-    route: Route
-    deployment: str
-    line: bytes  # method and target
-    head: bytes
-    body: bytes
-    mirrored: bool = False
-
-
-class Answer(NamedTuple):
-    """What the caller gets."""
-
-    status: int
-    headers: Headers
-    body: bytes
-    model_status: int = 0  # 0: the model gave no answer
-    took_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +72,7 @@ class Gateway:
         self._domain = f"{ctx.settings.region}.inference.ml.azure.com"
         self._limit = ctx.settings.max_body_mib << 20
         self._mirrored: set[asyncio.Task[None]] = set()
+        self._traffic = Traffic(ctx, self._hosting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call: Call = scope["rehearsal"]
@@ -125,17 +103,34 @@ class Gateway:
         route = self._hosting.route(name)
         if route is None:
             return await self._batch(name, scope, receive, headers, call)
+        try:
+            return await self._online(route, scope, receive, headers, call)
+        except ServiceError as refused:
+            self._traffic.refused(route, scope, headers, refused)
+            raise
+
+    async def _online(
+        self,
+        route: Route,
+        scope: Scope,
+        receive: Receive,
+        headers: dict[bytes, bytes],
+        call: Call,
+    ) -> Answer:
+        began = time.perf_counter()
         route.gate.check(headers.get(b"authorization", b""))
         chosen = self._choose(route, headers.get(b"azureml-model-deployment", b""))
         body = await _read(receive, headers, self._limit)
-        asked = Asked(route, chosen, *_head(scope, headers, call), body)
+        identity, read = _request_id(headers, call), time.perf_counter()
+        head = _head(scope, headers, call)
+        asked = Asked(route, chosen, *head, body, headers, identity, began, read)
         if route.mirror is not None and self._draw(100) < route.mirror[1]:
             self._mirror(asked._replace(deployment=route.mirror[0], mirrored=True))
         answer = await self._answer(asked)
         if not answer.model_status:
             answer.headers.extend(_ids(headers, call))
         answer.headers.append((b"azureml-model-deployment", chosen.encode()))
-        self._note(asked, answer)
+        self._traffic.note(asked, answer)
         return answer
 
     async def _batch(
@@ -195,30 +190,11 @@ class Gateway:
 
     def _mirror(self, asked: Asked) -> None:
         async def copy() -> None:
-            self._note(asked, await self._answer(asked))
+            self._traffic.note(asked, await self._answer(asked))
 
         task = asyncio.create_task(copy(), name=f"mirror {asked.deployment}")
         self._mirrored.add(task)
         task.add_done_callback(self._mirrored.discard)
-
-    def _note(self, asked: Asked, answer: Answer) -> None:
-        endpoint = asked.route.endpoint
-        method, _, path = asked.line.decode("latin-1").partition(" ")
-        self._ctx.ledger.record(
-            "inference",
-            workspace=endpoint.workspace,
-            endpoint=endpoint.name,
-            deployment=asked.deployment,
-            method=method,
-            path=path,
-            status=answer.status,
-            model_status=answer.model_status or None,
-            request_bytes=len(asked.body),
-            response_bytes=len(answer.body),
-            ms=round(answer.took_ms, 3),
-            auth=endpoint.auth_mode,
-            mirrored=asked.mirrored,
-        )
 
 
 async def _call(live: Live, asked: Asked) -> Frame | _Reason:
@@ -253,7 +229,7 @@ async def _call(live: Live, asked: Asked) -> Frame | _Reason:
 
 
 def _instead(reason: _Reason) -> Answer:
-    headers = [TEXT, (b"ms-azureml-model-error-reason", reason.reason)]
+    headers = [TEXT, (REASON, reason.reason)]
     return Answer(reason.status, headers, reason.body)
 
 
@@ -265,7 +241,7 @@ def _passed(frame: Frame, took_ms: float) -> Answer:
     headers.append((b"ms-azureml-model-time", b"%.3f" % took_ms))
     if frame.status == 200:
         return Answer(200, headers, frame.body, 200, took_ms)
-    headers.append((b"ms-azureml-model-error-reason", b"model_error"))
+    headers.append((REASON, b"model_error"))
     headers.append((b"ms-azureml-model-error-statuscode", b"%d" % frame.status))
     return Answer(424, headers, frame.body, frame.status, took_ms)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emulators.kernel.errors import Unsupported
+from emulators.machinelearning.engine.collection import wanted
 from emulators.machinelearning.engine.endpoints import contents
 from emulators.machinelearning.engine.endpoints.records import MAX_INSTANCES, README
 from emulators.machinelearning.errors import UserError, ValidationError
@@ -48,6 +49,7 @@ def check(values: Mapping[str, Any], capacity: int) -> None:
     _check_settings(values.get("requestSettings") or {}, values)
     _check_variables(values.get("environmentVariables") or {}, capacity)
     _check_code(values)
+    wanted.read(values.get("dataCollector"))
 
 
 def _check_shapes(values: Mapping[str, Any]) -> None:

@@ -15,6 +15,9 @@ from typing import Any
 import emulators
 from emulators.kernel import frames
 from emulators.kernel.context import Context
+from emulators.kernel.errors import Unsupported
+from emulators.machinelearning.engine.collection.keeper import keeper_of
+from emulators.machinelearning.engine.collection.wanted import README
 from emulators.machinelearning.engine.endpoints import recipes
 from emulators.machinelearning.engine.endpoints.recipes import CODE, MODELS, Recipe
 from emulators.machinelearning.engine.jobs.specs import seconds
@@ -77,6 +80,8 @@ async def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     recipe = await recipes.gather(ctx, ws, deployment, folder)
     env = _variables(ctx, deployment, recipe, folder, shown)
+    collects = keeper_of(ctx).variables(deployment, folder)
+    env |= collects
     own = deployment.properties.get("environmentVariables") or {}
     prepared: Prepared | None
     if recipe.script is not None:
@@ -88,6 +93,8 @@ async def prepare(
         command, cwd, prepared = await _without_code(recipe, folder, runtimes, say)
     env = {**_led_to(prepared, env), **{str(k): str(v) for k, v in own.items()}}
     if prepared is not None:
+        if collects and ctx.settings.runtime == "docker":
+            raise Unsupported("data collection in containers (runtime docker)", tracked=README)
         launch = Launch(
             *(command, cwd, env, log_of(ctx, deployment)),
             mounts=(*PROGRAM, *_models(folder, shown)),

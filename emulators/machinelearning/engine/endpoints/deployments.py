@@ -10,6 +10,7 @@ from emulators.kernel.azure_http import LongRunning, begin, finish
 from emulators.kernel.context import Context
 from emulators.kernel.errors import Conflict
 from emulators.machinelearning.engine import assets
+from emulators.machinelearning.engine.collection import wanted as collection
 from emulators.machinelearning.engine.endpoints import checks, records
 from emulators.machinelearning.engine.endpoints.hosting import hosting_of
 from emulators.machinelearning.errors import UserError
@@ -22,6 +23,7 @@ CONTENT = (
     "environmentId",
     "environmentVariables",
     "requestSettings",
+    "dataCollector",
 )
 """Properties that make a new generation, with files and processes of its own."""
 
@@ -113,6 +115,10 @@ def _check_assets(ctx: Context, ws: Workspace, values: Mapping[str, Any]) -> Non
     code = values.get("codeConfiguration") or {}
     if code.get("codeId"):
         assets.resolve_id(ctx, ws, str(code["codeId"]), "codes")
+    collected = collection.read(values.get("dataCollector"))
+    for one in collected.collections if collected else ():
+        if one.data:
+            assets.resolve_id(ctx, ws, one.data, "data")
 
 
 def _check_idle(deployment: Deployment) -> None:

@@ -16,6 +16,7 @@ from emulators.kernel.context import Context
 from emulators.kernel.errors import ServiceError, Unsupported
 from emulators.kernel.workers import WorkerFailed, WorkerPool
 from emulators.machinelearning.engine import workspaces
+from emulators.machinelearning.engine.collection.keeper import Collector, keeper_of
 from emulators.machinelearning.engine.endpoints import contents, records
 from emulators.machinelearning.engine.endpoints.access import Gate
 from emulators.machinelearning.engine.endpoints.scratch import Scratch
@@ -44,11 +45,14 @@ class Live:
     shown: Path  # short path into the model
     timeout_s: float
     limit: int  # requests in flight before 429
+    collector: Collector | None = None
     pending: int = 0
 
     async def stop(self, grace_s: float) -> None:
         """End its processes, after what they are working on."""
         await self.pool.stop(grace_s)
+        if self.collector is not None:
+            self.collector.close()
         shutil.rmtree(self.shown, ignore_errors=True)
 
 
@@ -68,6 +72,7 @@ class Hosting:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self.keeper = keeper_of(ctx)
         self._scratch = Scratch(ctx.state)
         self._scratch.sweep()
         self._sockets = self._scratch.new()
@@ -207,6 +212,17 @@ class Hosting:
         return None
 
     async def _booted(self, ws: Workspace, deployment: Deployment, shown: Path) -> Live:
+        collector = await self.keeper.open(ws, deployment)
+        try:
+            made = await self._with_pool(ws, deployment, shown)
+        except BaseException:
+            if collector is not None:
+                collector.close()
+            raise
+        made.collector = collector
+        return made
+
+    async def _with_pool(self, ws: Workspace, deployment: Deployment, shown: Path) -> Live:
         ctx = self._ctx
         log_file = contents.log_of(ctx, deployment)
         log_file.parent.mkdir(parents=True, exist_ok=True)

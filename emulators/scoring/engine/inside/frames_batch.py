@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List, NamedTuple
 
+from .collecting import Pairs
 from .table import Unusual
 
 ROW_WISE = ("sklearn", "xgboost", "lightgbm", "catboost", "onnx")
@@ -72,6 +73,15 @@ class FrameBatch:
         if frame.empty:
             raise Unusual("no rows")
         return FramePart(len(frame), frame)
+
+    def pairs(self) -> Any:
+        """How inputs and outputs are collected; None where they are not."""
+        return Pairs.configured()
+
+    def records_of(self, waiting: Any) -> str:
+        """The rows of a request as they are collected."""
+        text: str = waiting.part.frame.to_json(orient="records")
+        return text
 
     def run(self, parts: List[FramePart]) -> List[Any]:
         """Score all parts: together those whose columns are alike, in groups."""

@@ -14,7 +14,7 @@ import sys
 import traceback
 from typing import Any, Iterator, List
 
-from . import collector, logs, script, shims
+from . import collecting, collector, logs, script, shims
 from .channel import Channel
 from .routes import Server
 from .settings import SERVER_VERSION, BadSettings, Settings
@@ -24,6 +24,7 @@ logger = logging.getLogger("azmlinfsrv")
 BOOT_ERROR = 3  # gunicorn's code for an app that cannot boot
 TREE_LINES = 200
 PR_SET_PDEATHSIG = 1
+LAST_S = 0.7  # for what was collected and not sent yet; the pool gives an idle process a second
 WINDOW = 32  # requests this process may hold: they are begun one after the other
 
 
@@ -45,6 +46,7 @@ def main(argv: List[str]) -> int:
         return BOOT_ERROR
     channel.hello({"window": server.window, "merges": server.merges})
     server.serve(channel)
+    collecting.flush(LAST_S)
     return 0
 
 

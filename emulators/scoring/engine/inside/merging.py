@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from functools import partial
 from typing import Any, List, NamedTuple, Optional
 
 from . import logs
@@ -42,6 +43,7 @@ class MergingServer:
 
     def __init__(self, server: Server, batch: Any) -> None:
         self._server, self._batch = server, batch
+        self._pairs = batch.pairs() if hasattr(batch, "pairs") else None
 
     def serve(self, channel: Channel) -> None:
         """Answer until the pool goes away."""
@@ -121,6 +123,8 @@ class MergingServer:
                 self._one(channel, one.frame)
                 continue
             self._server.log(one.request, reply, one.began)
+            if self._pairs is not None:
+                self._pairs.collect(partial(self._batch.records_of, one), outputs[at])
             sent.append(
                 frames.encode(frames.RESPONSE, one.id, reply.status, reply.head, reply.body)
             )

@@ -8,7 +8,7 @@ import traceback
 from types import ModuleType
 from typing import Any, List
 
-from . import inputs, pyfunc
+from . import collecting, inputs, pyfunc
 from .frames_batch import FrameBatch
 from .merging import MergingServer
 from .onnx_model import OnnxModel
@@ -61,6 +61,14 @@ class OnnxBatch:
     def part(self, request: Any) -> Rows:
         """Read the rows of one request."""
         return self._model.table.read(request.body)
+
+    def pairs(self) -> Any:
+        """How inputs and outputs are collected; None where they are not."""
+        return collecting.Pairs.configured()
+
+    def records_of(self, waiting: Any) -> str:
+        """The rows of a request as they are collected, with columns that the model ignores."""
+        return collecting.input_table(waiting.request.body)
 
     def run(self, parts: List[Rows]) -> List[Any]:
         """Score them all."""

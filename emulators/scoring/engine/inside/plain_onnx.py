@@ -8,7 +8,7 @@ import os
 from types import ModuleType
 from typing import Any, Dict, List, NamedTuple
 
-from . import inputs
+from . import collecting, inputs
 from .frames_batch import NotRowWise, same
 from .script import Script
 from .table import Unusual
@@ -106,6 +106,14 @@ class PlainModel:
             raise Unusual("arrays of different lengths, or empty")
         return Feeds(next(iter(sizes)), arrays)
 
+    def pairs(self) -> Any:
+        """How inputs and outputs are collected; None where they are not."""
+        return collecting.Pairs.configured()
+
+    def records_of(self, waiting: Any) -> str:
+        """The rows of a request as they are collected; only tables are."""
+        return collecting.input_table(waiting.request.body)
+
     def run(self, parts: List[Feeds]) -> List[Any]:
         """Score several requests' rows at once.
 
@@ -164,9 +172,14 @@ class OnnxScript(Script):
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         self.parse = inputs.fields([inspect.Parameter("input_data", kind)])
         self.run = self._run_model
+        self._pairs = self.model.pairs()
 
     def _run_model(self, input_data: Any) -> Any:
-        return self.model.answer(self.model.score(self.model.feeds(input_data)))
+        output = self.model.answer(self.model.score(self.model.feeds(input_data)))
+        if self._pairs is not None:
+            body = json.dumps({"input_data": input_data}).encode()
+            self._pairs.collect(lambda: collecting.input_table(body), output)
+        return output
 
 
 def _rank(given: Any) -> int:

@@ -13,6 +13,7 @@ import os
 from types import FunctionType, ModuleType
 from typing import Any, Dict, Optional, Tuple
 
+from . import collecting
 from .script import Script, ScriptRaised
 
 logger = logging.getLogger("azmlinfsrv.nocode")
@@ -46,7 +47,7 @@ def _made(folder: str) -> Tuple[ModuleType, Any]:
         raise NotImplementedModel(described.flavors)
 
     # The real decorators look for the function in closures: it has globals of its own instead.
-    own = {**globals(), "_model": model}
+    own = {**globals(), "_model": model, "_collectors": _collectors_of()}
     run = FunctionType(_run.__code__, own, "run", _run.__defaults__)
     run.__module__ = f"mlflow_score_script_{next(_LOADED)}"  # schemas are kept by function name
     # The decorators of the packages at hand: the same as the generated script's, in its order.
@@ -63,10 +64,51 @@ def _made(folder: str) -> Tuple[ModuleType, Any]:
 
 
 _model: Any = None  # each loaded model's run() has its own
+_collectors: Any = None  # and these
 
 
 def _run(input_data: Any, params: Any = None) -> Any:
-    return jsonable(_model.predict(loose(input_data), params=params))
+    data = loose(input_data)
+    if _collectors is None:
+        return jsonable(_model.predict(data, params=params))
+    context = _collected(_collectors[0], data, None)
+    output = _model.predict(data, params=params)
+    _collected(_collectors[1], as_frame(output), context)
+    return jsonable(output)
+
+
+def _collectors_of() -> Any:
+    """The two collectors of Azure's generated script; None where it could not make them."""
+    if collecting.Pairs.configured() is None:
+        return None
+    from azureml.ai.monitoring import Collector
+
+    return Collector(name="model_inputs"), Collector(name="model_outputs")
+
+
+def _collected(collector: Any, data: Any, context: Any) -> Any:
+    """Collect a frame; what goes wrong is logged and harms nobody."""
+    try:
+        return collector.collect(data, context)
+    except Exception as error:
+        logger.error("Error collecting %s collection request. %s", collector_name(collector), error)
+        return context
+
+
+def collector_name(collector: Any) -> str:
+    """Its name, wherever the package at hand keeps it."""
+    inner = getattr(collector, "_impl", collector)
+    return str(getattr(inner, "name", "model data"))
+
+
+def as_frame(data: Any) -> Any:
+    """A prediction as the frame that is collected of it; what is no table stays what it is."""
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(data)
+    except ValueError:
+        return data
 
 
 class NotImplementedModel(Exception):

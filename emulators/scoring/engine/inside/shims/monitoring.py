@@ -1,4 +1,4 @@
-"""Stand-in for the data collector: constructs and collects; what is collected goes nowhere yet."""
+"""Stand-in for the data collector package: the same names, the same rules, the same payloads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 import time
 import uuid
 from typing import Any, Callable, Dict, Optional
+
+from _rehearsal_scoring import collecting  # type: ignore[import-not-found]
 
 
 class CorrelationContext:
@@ -48,14 +50,26 @@ class Collector:
     def __init__(self, *, name: str, on_error: Optional[Callable[[Exception], Any]] = None) -> None:
         self.name = name
         self._on_error = on_error or _raise
-        if not name:
-            self._on_error(Exception("collection name is not provided"))
+        self._config = collecting.config()
+        self._refused()
+
+    def _refused(self) -> bool:
+        """Whether nothing is collected under this name; on_error is told so."""
+        if self._config is not None:
+            why = self._config.refusal(self.name)
+        else:  # without configuration what is collected is dropped
+            why = "" if self.name else "collection name is not provided"
+        if why:
+            self._on_error(Exception(why))
+        return bool(why)
 
     def collect(
         self, data: Any, correlation_context: Optional[CorrelationContext] = None
     ) -> CorrelationContext:
         """Accept a frame and return the context; anything else goes to on_error."""
         context = correlation_context or BasicCorrelationContext()
+        if self._refused() or (self._config is not None and not self._config.drawn(self.name)):
+            return context
         pandas = sys.modules.get("pandas")
         if pandas is None or not isinstance(data, pandas.DataFrame):
             self._on_error(
@@ -64,6 +78,10 @@ class Collector:
                     "supported types: pandas.DataFrame"
                 )
             )
+        elif self._config is not None:
+            why = collecting.send(self.name, data.to_json(orient="records"), context)
+            if why:
+                self._on_error(Exception(why))
         return context
 
 

@@ -1,0 +1,1 @@
+"""Data collection: what deployments log of their models' data, kept, rolled and sent to storage."""
