@@ -7,7 +7,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ PROOF = "batch.json"
 PROVE_TIMEOUT_S = 180.0
 IMPORTS = ("numpy", "onnxruntime", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet")
 FRAME_IMPORTS = ("mlflow.pyfunc", "pandas")
+READERS = ("pandas", "pyarrow")
 
 Say = Callable[[str], None]
 
@@ -37,13 +38,20 @@ class Content:
     """Everything a process that scores is started with, but what is one job's own."""
 
     python: Prepared
-    words: list[str]  # after the worker's program
+    script: str | None  # scoring script below `code`; None: the model alone is served
     code: Path | None  # the snapshot, to be copied for each job
-    imports: Path | None  # folder whose imports a warm runner may have made
     models: Path | None  # shown to the code under a short path
-    model: tuple[str, str] | None  # name and version below `models`
-    script: bool  # False: an MLflow model without code
-    env: dict[str, str] = field(default_factory=dict)
+    served: Path | None  # the model's folder or file below `models`
+    onnx: Path | None = None  # the model converted, where that is proven equal
+    imports: Path | None = None  # folder whose imports a warm runner may have made
+
+    @property
+    def words(self) -> list[str]:
+        """What the worker's program is told of it."""
+        if self.script is not None:
+            return ["--script", self.script]
+        words = ["--mlflow-model", str(self.served)]
+        return [*words, "--onnx", str(self.onnx)] if self.onnx is not None else words
 
 
 class Contents:
@@ -72,10 +80,9 @@ class Contents:
             if recipe.script is None:
                 return await self._without_code(deployment, recipe, runtimes, say)
             prepared = await runtimes.prepare(recipe.environment, say)
-            words = ["--script", recipe.script]
-            return Content(
-                prepared, words, folder / CODE, folder / CODE, *_shown(folder, recipe), True
-            )
+            code = folder / CODE
+            models, served = _shown(folder, recipe)
+            return Content(prepared, recipe.script, code, models, served, imports=code)
 
     async def _without_code(
         self, deployment: BatchDeployment, recipe: Recipe, runtimes: Runtimes, say: Say
@@ -85,16 +92,16 @@ class Contents:
         assert recipe.model is not None, "checked when it was deployed"
         served = recipes.folder_of(folder, recipe.model)
         recipes.check_servable(served)
-        words = ["--mlflow-model", str(served)]
         onnx = await self._converted(deployment.workspace, recipe, served, say)
         if onnx is not None:
-            words += ["--onnx", str(onnx)]
             prepared = Prepared(Path(sys.executable), _version(), "host", "host")
             imports = self._imports("onnx", IMPORTS)
         else:
-            prepared = await runtimes.prepare(recipe.environment, say)
+            # Azure's image has these, whatever the model says it needs.
+            wanted = replace(recipe.environment, requirements=READERS)
+            prepared = await runtimes.prepare(wanted, say)
             imports = self._imports("frames", FRAME_IMPORTS)
-        return Content(prepared, words, None, imports, *_shown(folder, recipe), False)
+        return Content(prepared, None, None, folder / MODELS, served, onnx, imports)
 
     def _imports(self, name: str, modules: tuple[str, ...]) -> Path:
         """A folder of code that imports these, for a warm runner to read."""
@@ -129,10 +136,10 @@ class Contents:
             return None
 
 
-def _shown(folder: Path, recipe: Recipe) -> tuple[Path | None, tuple[str, str] | None]:
+def _shown(folder: Path, recipe: Recipe) -> tuple[Path | None, Path | None]:
     if recipe.model is None:
         return None, None
-    return folder / MODELS, (recipe.model.name, recipe.model.version)
+    return folder / MODELS, recipes.folder_of(folder, recipe.model)
 
 
 def _version() -> str:

@@ -54,3 +54,9 @@ class Nothing:
         """Drop what was returned."""
         if scored.part is not None:
             scored.part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Nothing was written."""
+
+    def discard(self) -> None:
+        """Nothing was written."""

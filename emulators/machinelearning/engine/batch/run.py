@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from emulators.machinelearning.engine.batch import files
-from emulators.machinelearning.engine.batch.content import WORKER, Content, Contents
+from emulators.kernel.errors import Unsupported
+from emulators.machinelearning.engine.batch import cluster, files
+from emulators.machinelearning.engine.batch.content import Content, Contents
 from emulators.machinelearning.engine.batch.invocation import Given, Target
-from emulators.machinelearning.engine.batch.local import LocalExecutor, Place, most_workers
-from emulators.machinelearning.engine.batch.output import AppendRows, Nothing
-from emulators.machinelearning.engine.batch.scoring import (
-    JobFailed,
-    Rules,
-    Tally,
-    score,
-    split,
-)
+from emulators.machinelearning.engine.batch.records import README
+from emulators.machinelearning.engine.batch.scoring import JobFailed, Rules, Tally
 from emulators.machinelearning.engine.batch.settings import Settings
-from emulators.machinelearning.engine.batch.told import DRIVER, USER, Told, progress
-from emulators.machinelearning.engine.endpoints.contents import PROGRAM
+from emulators.machinelearning.engine.batch.told import DRIVER, Told, progress
+from emulators.machinelearning.engine.batch.workers import Elsewhere, Task, Workers, carry_out
 from emulators.machinelearning.engine.endpoints.recipes import MODELS
-from emulators.machinelearning.engine.endpoints.scratch import Scratch
 from emulators.machinelearning.engine.jobs import commands, data, folders, records, tracking
 from emulators.machinelearning.engine.jobs.machine import Verdict, Work, failed
 from emulators.machinelearning.engine.jobs.specs import CommandSpec, Input, Output
 from emulators.machinelearning.engine.jobs.variables import of_job
-from emulators.machinelearning.engine.runtime.launch import Launch, Limits, Mount, Running
+from emulators.machinelearning.engine.runtime.launch import Mount
 from emulators.machinelearning.store.assets import JOB_OUTPUTS, JobOutput
 from emulators.machinelearning.store.batch import BatchDeployment
 from emulators.machinelearning.store.jobs import (
@@ -187,7 +179,7 @@ async def _prepare(work: Work, contents: Contents, asked: Asked) -> _Ready:
             experiment = tasks.create_task(tracking.begin(ctx, ws, job))
     except BaseExceptionGroup as wrong:
         raise wrong.exceptions[0] from None
-    script = content.result().script
+    script = content.result().script is not None
     here = Path(str(inputs.result()[INPUT]))
     found = await asyncio.to_thread(files.files_of, here, asked.data.kind, nested=script)
     if not script:
@@ -211,33 +203,39 @@ def _output(asked: Asked) -> Output:
 
 
 async def _scored(work: Work, asked: Asked, ready: _Ready, told: Told) -> Tally:
-    """All mini-batches through this machine's processes."""
+    """All mini-batches, by processes of this machine or a cluster's."""
     want = asked.settings
-    batches = split(ready.files, want.mini_batch_size)
-    most = min(most_workers(want.workers), len(batches))
-    told.begin(len(ready.files), len(batches), most)
-    parts = work.folder.root / "parts"
-    parts.mkdir(exist_ok=True)
-    sink = AppendRows(_predictions(asked, ready)) if want.append else Nothing()
-    scratch = Scratch(work.ctx.state)
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, parts, ignore_errors=True)
-        if isinstance(sink, AppendRows):
-            stack.callback(sink.discard)
-        shown = scratch.new()
-        stack.callback(shutil.rmtree, shown, ignore_errors=True)
-        start = await asyncio.to_thread(_starter, work, asked, ready, shown)
-        executor = LocalExecutor(
-            start, most=most, sockets=shown, parts=parts, timeout_s=want.timeout_s
-        )
-        async with executor:
-            tally = await score(
-                batches, executor, sink, Rules(want.retries, want.error_threshold), told
-            )
-        if isinstance(sink, AppendRows):
-            sink.close()
-    _note(work, asked, tally, executor.started)
+    task = Task(
+        ready.files,
+        want,
+        Rules(want.retries, want.error_threshold),
+        _predictions(asked, ready) if want.append else None,
+        _on_cluster(work, asked, ready),
+    )
+    tally, processes = await carry_out(work, task, partial(_workers, work, asked, ready), told)
+    _note(work, asked, tally, processes)
     return tally
+
+
+def _on_cluster(work: Work, asked: Asked, ready: _Ready) -> Elsewhere | None:
+    """What makes the executor of the deployment's compute; None where that is this machine.
+
+    Raises:
+        Unsupported: the script writes its own files, which would be on other machines.
+    """
+    address = cluster.address_of(work.ctx, work.ws, asked.deployment.properties.get("compute"))
+    if address is None:
+        return None
+    if not asked.settings.append:
+        raise Unsupported("output_action summary_only on a Dask cluster", tracked=README)
+    about = cluster.about_of(ready.content, asked.variables)
+
+    def make(parts: Path) -> cluster.DaskExecutor:
+        package = cluster.package_of(ready.content)
+        timeout_s = asked.settings.timeout_s
+        return cluster.DaskExecutor(address, package, about, parts=parts, timeout_s=timeout_s)
+
+    return make
 
 
 def _note(work: Work, asked: Asked, tally: Tally, processes: int) -> None:
@@ -262,49 +260,8 @@ def _predictions(asked: Asked, ready: _Ready) -> Path:
     return ready.placed.local / asked.settings.file_name
 
 
-class _Starter:
-    """Starts the processes of one job."""
-
-    def __init__(self, work: Work, asked: Asked, ready: _Ready, env: dict[str, str]) -> None:
-        self._work, self._asked, self._ready, self._env = work, asked, ready, env
-        models = ready.content.models
-        self._mounts = (
-            *PROGRAM,
-            Mount(work.folder.root, writable=True),
-            Mount(ready.source),
-            *([Mount(models)] if models is not None else []),
-        )
-
-    async def __call__(self, place: Place) -> Running:
-        """Start the process of a place.
-
-        Raises:
-            NotStarted: the machine cannot start another.
-        """
-        folder, want, content = self._work.folder, self._asked.settings, self._ready.content
-        node = f"10.0.0.{4 + place.slot // want.concurrency}"
-        process = f"{node}/process{place.number:03}"
-        words = [
-            *(str(content.python.python), str(WORKER), *content.words),
-            *("--root", str(folder.work), "--socket", str(place.socket)),
-            *("--worker", str(place.number), "--process", process),
-            *("--logs", str(folder.log(USER)), "--level", want.level),
-        ]
-        if not want.append:
-            words.append("--summary")
-        log = folder.log(f"{USER}/stderr/{process}.stderr.txt")
-        log.parent.mkdir(parents=True, exist_ok=True)
-        launch = Launch(
-            *(words, folder.work, self._env, log, Limits()),
-            mounts=(*self._mounts, Mount(place.socket.parent)),
-            asked=frozenset(self._asked.variables),
-        )
-        runtimes = self._work.machine.runtimes
-        return await runtimes.start(content.python, launch, warm_imports_from=content.imports)
-
-
-def _starter(work: Work, asked: Asked, ready: _Ready, shown: Path) -> _Starter:
-    """Lay out the working directory and the variables that all processes share."""
+def _workers(work: Work, asked: Asked, ready: _Ready, shown: Path) -> Workers:
+    """Lay out the working directory and say what all processes share."""
     content, folder = ready.content, work.folder
     if content.code is not None:
         shutil.copytree(content.code, folder.work, dirs_exist_ok=True)
@@ -315,10 +272,11 @@ def _starter(work: Work, asked: Asked, ready: _Ready, shown: Path) -> _Starter:
         "AZUREML_ENDPOINT_NAME": asked.deployment.endpoint,
         "AZUREML_DEPLOYMENT_NAME": asked.deployment.name,
     }
-    if content.models is not None and content.model is not None:
+    if content.models is not None and content.served is not None:
         # Code splits this path: as in Azure, four parts come before name and version.
         (shown / MODELS).symlink_to(content.models)
-        own["AZUREML_MODEL_DIR"] = str(shown / MODELS / content.model[0] / content.model[1])
+        version = content.served.relative_to(content.models).parent
+        own["AZUREML_MODEL_DIR"] = str(shown / MODELS / version)
     values = data.Values({}, {SCORE: str(ready.written)})
     env = of_job(
         work.ctx,
@@ -328,7 +286,15 @@ def _starter(work: Work, asked: Asked, ready: _Ready, shown: Path) -> _Starter:
         own={**own, **asked.variables},
         experiment_id=ready.experiment_id,
     )
-    return _Starter(work, asked, ready, env)
+    models = [Mount(content.models)] if content.models is not None else []
+    return Workers(
+        python=content.python,
+        words=tuple(content.words),
+        env=env,
+        asked=frozenset(asked.variables),
+        mounts=(Mount(ready.source), *models),
+        imports=content.imports,
+    )
 
 
 async def _send(work: Work, asked: Asked, ready: _Ready, *, complete: bool) -> None:

@@ -102,6 +102,7 @@ class Rules:
 
     retries: int = 3  # after the first try
     error_threshold: int = -1  # files that may fail over the whole input; -1: all
+    mini_batch_error_threshold: int = -1  # mini-batches that may fail; -1: all
 
 
 @dataclass
@@ -170,6 +171,8 @@ async def score(
                 task.result()
             if 0 <= rules.error_threshold < tally.files_failed:
                 raise TooManyFailures(_too_many(tally, rules))
+            if 0 <= rules.mini_batch_error_threshold < tally.failed_batches:
+                raise TooManyFailures(_too_many_batches(tally, rules))
             longest = max((loop.time() - began for began in running.values()), default=0.0)
             known = tally.seconds / tally.done if tally.done else 0.0
             executor.consider(len(waiting), max(longest, known))
@@ -208,8 +211,18 @@ class _One:
 
 
 def _too_many(tally: Tally, rules: Rules) -> str:
-    last = f" The first error: {tally.errors[0].strip().splitlines()[-1]}" if tally.errors else ""
     return (
         f"The number of failed files, {tally.files_failed}, exceeds the error threshold"
-        f" {rules.error_threshold}.{last}"
+        f" {rules.error_threshold}.{_first(tally)}"
     )
+
+
+def _too_many_batches(tally: Tally, rules: Rules) -> str:
+    return (
+        f"The number of failed mini-batches, {tally.failed_batches}, exceeds the mini-batch error"
+        f" threshold {rules.mini_batch_error_threshold}.{_first(tally)}"
+    )
+
+
+def _first(tally: Tally) -> str:
+    return f" The first error: {tally.errors[0].strip().splitlines()[-1]}" if tally.errors else ""

@@ -33,11 +33,15 @@ class Told:
         self._work.say(f"{stamp}|{level.upper()}|{text}", name)
 
     def begin(self, files: int, mini_batches: int, workers: int) -> None:
-        """Say what is to be done."""
+        """Say what is to be done.
+
+        Args:
+            workers: processes on this machine at most; 0 where others do it.
+        """
+        where = f"at most {workers} processes on this machine" if workers else "on a cluster"
         size = self._settings.mini_batch_size
         text = (
-            f"Scheduled {mini_batches} mini-batches of up to {size} files; {files} files; at most"
-            f" {workers} processes on this machine"
+            f"Scheduled {mini_batches} mini-batches of up to {size} files; {files} files; {where}"
         )
         for name in (folders.STD_LOG, OVERVIEW):
             self.say(text, name)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, BinaryIO, Dict, List, Optional, Tuple
 
-from .batch_main import Useless
-from .batch_table import row_lines
+from .batch_table import Useless, row_lines
 
 TABLES = (".csv", ".parquet", ".pqt")
 IMAGES = (".png", ".jpg", ".jpeg", ".tiff", ".bmp", ".gif")

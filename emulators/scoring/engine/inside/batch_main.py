@@ -11,15 +11,12 @@ import traceback
 from typing import Any, Dict, List
 
 from .batch_logs import Logs
+from .batch_table import Useless
 from .channel import Channel, frames
 
 INIT_FAILED = 3
 OK, FAILED, USELESS = 200, 500, 422
 """How a mini-batch came out; after USELESS no other try would do better."""
-
-
-class Useless(Exception):
-    """An input that can never be scored; the whole job is to end."""
 
 
 def main(argv: List[str]) -> int:
@@ -48,6 +45,7 @@ def _options(argv: List[str]) -> argparse.Namespace:
     parser.add_argument("--logs", required=True, help="folder of the job's user logs")
     parser.add_argument("--level", default="info")
     parser.add_argument("--script", default="", help="scoring script; its folder is searched")
+    parser.add_argument("--argument", action="append", default=[], help="one of the script's own")
     parser.add_argument("--root", default="", help="folder of the code")
     parser.add_argument("--mlflow-model", default="")
     parser.add_argument("--onnx", default="", help="folder made by the converter")
@@ -60,7 +58,9 @@ def load(options: argparse.Namespace) -> Any:
     if options.script:
         from .batch_script import BatchScript
 
-        return BatchScript(options.root, options.script, summary=options.summary)
+        return BatchScript(
+            options.root, options.script, summary=options.summary, arguments=options.argument
+        )
     if options.onnx:
         from .batch_onnx import OnnxFiles
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from typing import Any, BinaryIO, List, Tuple
+from typing import Any, BinaryIO, List, Sequence, Tuple
 
 from .batch_rows import lines_of
 
@@ -13,13 +13,16 @@ from .batch_rows import lines_of
 class BatchScript:
     """The script, loaded and initialised."""
 
-    def __init__(self, root: str, script: str, *, summary: bool) -> None:
+    def __init__(
+        self, root: str, script: str, *, summary: bool, arguments: Sequence[str] = ()
+    ) -> None:
         """Import the script and call its init().
 
         Args:
             root: the folder of the code; searched for modules, as is the script's own.
             script: path of the script below `root`.
             summary: the script writes its own files; what run() returns is only counted.
+            arguments: what its command line has, as a parallel job gives it.
 
         Raises:
             Exception: whatever the script raises.
@@ -28,7 +31,7 @@ class BatchScript:
         for folder in (root, os.path.dirname(path)):
             if folder not in sys.path:
                 sys.path.insert(0, folder)
-        sys.argv = [path]
+        sys.argv = [path, *arguments]
         spec = importlib.util.spec_from_file_location("entry_module", path)
         if spec is None or spec.loader is None or not os.path.isfile(path):
             raise FileNotFoundError("the scoring script %r is not in the code" % script)

@@ -6,6 +6,11 @@ import csv
 import io
 from typing import Any, List
 
+
+class Useless(Exception):
+    """An input that can never be scored; the whole job is to end."""
+
+
 SPECIAL = (",", '"', "\n", "\r")
 
 
