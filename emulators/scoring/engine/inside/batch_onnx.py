@@ -124,6 +124,8 @@ class OnnxFiles:
             for size, columns in self._reader.read(file):
                 yield Piece(name, first, size, columns)
                 first += size
+            if not first:
+                raise Unusual("no rows")  # which many models refuse
 
     def _flush(self, pieces: List[Piece], out: BinaryIO) -> int:
         total = sum(piece.size for piece in pieces)

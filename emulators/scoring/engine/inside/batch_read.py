@@ -188,7 +188,7 @@ def _numbers(column: Any, wanted: Wanted) -> Any:
     values = column.to_numpy(zero_copy_only=False)
     if wanted.type == "float":
         values = values.astype(np.float32, copy=False)
-    if whole and (values.max() > WHOLE_LIMIT or values.min() < -WHOLE_LIMIT):
+    if values.dtype.kind == "i" and (values.max() > WHOLE_LIMIT or values.min() < -WHOLE_LIMIT):
         raise Unusual("a large whole number in column %s" % wanted.name)
     cast = values.astype(wanted.dtype, copy=False)
     finite = whole or np.isfinite(cast).all()
