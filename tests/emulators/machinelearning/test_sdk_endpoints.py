@@ -18,7 +18,7 @@ from tests.running import Rehearsal
 
 CONDA = "name: bare\ndependencies:\n- python=3.11\n"
 SCRIPT = """
-import json, os, sys
+import json, os, sys, time
 
 def init():
     print("release", os.environ["RELEASE"])
@@ -27,6 +27,7 @@ def run(raw):
     asked = json.loads(raw)
     if asked.get("fail"):
         raise ValueError("asked to")
+    time.sleep(asked.get("sleep", 0))
     return {"release": os.environ["RELEASE"], "pid": os.getpid(), "python": sys.prefix,
             "asked": asked, "home": sorted(n for n in os.environ if "SECRET" in n)}
 """
@@ -314,7 +315,7 @@ def test_many_ask_at_once(ml_client: Any, endpoint: str, folder: Path) -> None:
     ).result()
     key = key_of(ml_client, endpoint)
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda n: ask(endpoint, key, {"n": n}), range(64)))
+        found = list(pool.map(lambda n: ask(endpoint, key, {"n": n, "sleep": 0.02}), range(64)))
     assert [r.json()["asked"]["n"] for r in found] == list(range(64))
     assert len({r.json()["pid"] for r in found}) == 2
 
