@@ -75,7 +75,7 @@ def ours(docker: Any, host: Rehearsal) -> list[Any]:
     return found
 
 
-def until(true: Callable[[], object], seconds: float = 20) -> None:
+def until(true: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

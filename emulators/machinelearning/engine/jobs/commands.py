@@ -49,7 +49,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
+class Ready:
     """Everything a process needs."""
 
     python: Prepared
@@ -69,13 +69,13 @@ async def run(work: Work, spec: CommandSpec) -> Verdict:
     """
     ctx, job = work.ctx, work.job
     records.change(ctx, job, status=PREPARING)
-    ready = await _prepare(work, spec)
+    ready = await prepare(work, spec)
     async with work.machine.slot(job):
         outcome = await _execute(work, spec, ready)
     records.change(ctx, job, status=FINALIZING)
     verdict = _verdict(outcome)
     try:
-        await _finalize(work, ready.placed, named=outcome.ok)
+        await finalize(work, ready.placed, named=outcome.ok)
     except ServiceError as refused:
         if outcome.ok:
             raise
@@ -92,8 +92,12 @@ def _verdict(outcome: Outcome) -> Verdict:
     return Verdict(status, {"code": "UserError", "message": why})
 
 
-async def _prepare(work: Work, spec: CommandSpec) -> _Ready:
-    """Environment, code, data and MLflow run, side by side."""
+async def prepare(work: Work, spec: CommandSpec) -> Ready:
+    """Make environment, code, data and MLflow run ready, side by side.
+
+    Raises:
+        ServiceError, EnvironmentRefused, TrackingFailed: one of them cannot be.
+    """
     ctx, ws, job, folder = work.ctx, work.ws, work.job, work.folder
     fetcher = work.machine.fetcher
     folder.root.mkdir(parents=True, exist_ok=True)
@@ -112,7 +116,7 @@ async def _prepare(work: Work, spec: CommandSpec) -> _Ready:
         for name, one in placed.items()
     }
     values = data.Values(inputs.result(), outputs)
-    return _Ready(python.result(), code.result(), values, placed, experiment.result())
+    return Ready(python.result(), code.result(), values, placed, experiment.result())
 
 
 async def _environment(work: Work, reference: str | None) -> Prepared:
@@ -128,7 +132,7 @@ async def _environment(work: Work, reference: str | None) -> Prepared:
     return prepared
 
 
-async def _execute(work: Work, spec: CommandSpec, ready: _Ready) -> Outcome:
+async def _execute(work: Work, spec: CommandSpec, ready: Ready) -> Outcome:
     """Start the command and wait for its end; cancelled, it takes its whole group along."""
     ctx, folder = work.ctx, work.folder
     line = command_line(
@@ -143,7 +147,7 @@ async def _execute(work: Work, spec: CommandSpec, ready: _Ready) -> Outcome:
     log = folder.log(folders.STD_LOG)
     log.parent.mkdir(parents=True, exist_ok=True)
     memory = ctx.settings.job_memory_mib << 20
-    limits = Limits(seconds=spec.timeout_s, memory=memory or None)
+    limits = Limits(seconds=spec.timeout_s, memory=memory or None, shared_memory=spec.shared_memory)
     launch = Launch(
         *(line, folder.work, env, log, limits),
         mounts=containers.mounts(folder, spec, ready.values),
@@ -160,7 +164,7 @@ async def _execute(work: Work, spec: CommandSpec, ready: _Ready) -> Outcome:
         raise
 
 
-async def _finalize(work: Work, placed: dict[str, data.Placed], *, named: bool) -> None:
+async def finalize(work: Work, placed: dict[str, data.Placed], *, named: bool) -> None:
     """Send what was written, and make the outputs known to whoever refers to them.
 
     Args:

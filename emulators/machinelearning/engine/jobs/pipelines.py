@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from emulators.kernel.context import Context
+from emulators.machinelearning.engine.batch import parallel
 from emulators.machinelearning.engine.jobs import (
     commands,
     folders,
@@ -19,8 +20,10 @@ from emulators.machinelearning.engine.jobs import (
 )
 from emulators.machinelearning.engine.jobs.binding import Bound, bind_inputs, bind_outputs
 from emulators.machinelearning.engine.jobs.machine import Verdict, Work, failed
+from emulators.machinelearning.engine.jobs.parallels import Parallel
 from emulators.machinelearning.engine.jobs.placeholders import binding
 from emulators.machinelearning.engine.jobs.plans import Plan, Step
+from emulators.machinelearning.engine.jobs.sharing import shared_memory
 from emulators.machinelearning.engine.jobs.specs import CommandSpec, read_sweep
 from emulators.machinelearning.engine.jobs.spelling import (
     seconds,
@@ -32,7 +35,7 @@ from emulators.machinelearning.errors import InvalidJob
 from emulators.machinelearning.store.jobs import COMPLETED, RUNNING, Job
 from emulators.machinelearning.store.workspaces import Workspace
 
-TITLE = {"command": "Command", "sweep": "Sweep", "pipeline": "Pipeline"}
+TITLE = {"command": "Command", "sweep": "Sweep", "pipeline": "Pipeline", "parallel": "Command"}
 
 
 @dataclass
@@ -148,6 +151,8 @@ async def _run_step(work: Work, *, wanted: Plan, step: Step, bound: Bound) -> Ve
             force_rerun=wanted.force_rerun,
         )
         return await run(work, inner)
+    if step.parallel is not None:
+        return await parallel.run(work, _of_parallel(step, step.parallel, bound), step.parallel)
     command = _command(step, bound)
     key = None
     if work.ctx.settings.reuse and reuse.deterministic(step.component):
@@ -167,16 +172,35 @@ async def _run_command(work: Work, step: Step, command: CommandSpec) -> Verdict:
     return await work.machine.command(work, command)
 
 
+def _variables(step: Step) -> dict[str, str]:
+    own = snaked(step.component).get("environment_variables")
+    asked = {
+        **snaked_keys_kept(own),
+        **snaked_keys_kept(step.node.get("environment_variables")),
+    }
+    return {name: text_of(value) for name, value in asked.items()}
+
+
+def _of_parallel(step: Step, asked: Parallel, bound: Bound) -> CommandSpec:
+    """What a parallel step has in common with a command."""
+    inputs, optional = bind_inputs(step.name, step.component, step.node, bound)
+    return CommandSpec(
+        command="",
+        environment=asked.environment,
+        code=asked.code,
+        inputs=inputs,
+        optional=optional,
+        outputs=bind_outputs(step.component, step.node, bound),
+        variables=_variables(step),
+    )
+
+
 def _command(step: Step, bound: Bound) -> CommandSpec:
     component, node = step.component, step.node
     swept = frozenset(snaked_keys_kept(node.get("search_space")))
     inputs, optional = bind_inputs(step.name, component, node, bound, swept)
     own = snaked(component)
     limits = snaked(node.get("limits"))
-    variables = {
-        **snaked_keys_kept(own.get("environment_variables")),
-        **snaked_keys_kept(node.get("environment_variables")),
-    }
     command = own.get("command")
     if not isinstance(command, str):
         raise InvalidJob(f"The component of step '{step.name}' has no command.")
@@ -188,8 +212,9 @@ def _command(step: Step, bound: Bound) -> CommandSpec:
         inputs=inputs,
         optional=optional,
         outputs=bind_outputs(component, node, bound),
-        variables={k: text_of(v) for k, v in variables.items()},
+        variables=_variables(step),
         timeout_s=seconds(timeout),
+        shared_memory=shared_memory(node.get("resources")) or shared_memory(own.get("resources")),
     )
 
 

@@ -11,6 +11,8 @@ from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine import assets, datastores
 from emulators.machinelearning.engine.jobs import folders
 from emulators.machinelearning.engine.jobs.dag import waits_for
+from emulators.machinelearning.engine.jobs.parallels import KIND, OWN, Parallel
+from emulators.machinelearning.engine.jobs.parallels import read as read_parallel
 from emulators.machinelearning.engine.jobs.placeholders import Binding, binding, bindings_in
 from emulators.machinelearning.engine.jobs.refusals import README, refuse_node, refuse_settings
 from emulators.machinelearning.engine.jobs.specs import (
@@ -25,7 +27,7 @@ from emulators.machinelearning.engine.uris import name_in_arm_id
 from emulators.machinelearning.errors import InvalidJob
 from emulators.machinelearning.store.workspaces import Workspace
 
-SERVED = ("command", "sweep", "pipeline")
+SERVED = ("command", "sweep", "pipeline", "parallel")
 MAX_DEPTH = 5
 
 
@@ -39,6 +41,7 @@ class Step:
     component: dict[str, Any]  # the componentSpec; for a sweep, its trial's
     reads: list[Binding]
     nested: Plan | None = None
+    parallel: Parallel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +132,20 @@ def _step(ctx: Context, ws: Workspace, name: str, given: Any, depth: int) -> Ste
     version = assets.resolve_id(ctx, ws, reference, "components")
     spec: dict[str, Any] = version.properties.get("componentSpec") or {}
     found = str(spec.get("type", kind)).lower().removesuffix("_component")
-    if found not in ("command", "pipeline") or (found == "pipeline" and kind == "sweep"):
+    if found not in ("command", "pipeline", KIND) or (found != "command" and kind == "sweep"):
         raise Unsupported(f"components of type '{found}' (step '{name}')", tracked=README)
+    if (found == KIND) != (kind == KIND):
+        raise InvalidJob(f"Step '{name}' of type {kind} has a component of type {found}.")
+    parallel = read_parallel(name, node, spec) if found == KIND else None
     for part in (node, snaked(spec)):
-        refuse_node(part)
+        refuse_node({k: v for k, v in part.items() if parallel is None or k not in OWN})
     nested = _nested(ctx, ws, spec, depth + 1) if found == "pipeline" else None
     reads = [
         bound
         for value in snaked_keys_kept(node.get("inputs")).values()
         for bound in bindings_in(value.get("value") if isinstance(value, Mapping) else value)
     ]
-    return Step(name, "pipeline" if nested else kind, node, spec, reads, nested)
+    return Step(name, "pipeline" if nested else kind, node, spec, reads, nested, parallel)
 
 
 def _checked(wanted: Plan) -> Plan:

@@ -9,6 +9,7 @@ from typing import Any
 from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine.jobs.refusals import README, refuse_node, refuse_sampling
 from emulators.machinelearning.engine.jobs.sampling import Distribution, parse_space
+from emulators.machinelearning.engine.jobs.sharing import shared_memory
 from emulators.machinelearning.engine.jobs.spelling import seconds as seconds  # noqa: PLC0414  (endpoints)
 from emulators.machinelearning.engine.jobs.spelling import snaked, snaked_keys_kept, text_of
 from emulators.machinelearning.engine.jobs.termination import Policy, parse_policy
@@ -60,6 +61,7 @@ class CommandSpec:
     outputs: dict[str, Output] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     timeout_s: float | None = None
+    shared_memory: int | None = None  # bytes of /dev/shm in a container; None: Azure's default
     point: dict[str, str] = field(default_factory=dict)  # a trial's drawn values, as text
 
 
@@ -160,6 +162,7 @@ def read_command(properties: Mapping[str, Any]) -> CommandSpec:
             for k, v in snaked_keys_kept(values.get("environment_variables")).items()
         },
         timeout_s=seconds(limits.get("timeout")),
+        shared_memory=shared_memory(values.get("resources")),
     )
 
 

@@ -25,6 +25,7 @@ class Limits:
     cores: int | None = None  # processors it may run on; also its numeric libraries' threads
     memory: int | None = None  # bytes resident, all its processes together, shared pages once
     seconds: float | None = None  # wall clock
+    shared_memory: int | None = None  # bytes of a container's /dev/shm; None: Azure ML's default
 
 
 Network = Literal["home", "bridge"]

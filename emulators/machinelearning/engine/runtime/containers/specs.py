@@ -100,7 +100,7 @@ def config(
         "NetworkMode": "bridge" if network == "bridge" else "none",
         "AutoRemove": True,
         "PidsLimit": PROCESSES,
-        "ShmSize": SHARED_MEMORY,
+        "ShmSize": limits.shared_memory or SHARED_MEMORY,
         "SecurityOpt": ["no-new-privileges"],
         "LogConfig": {"Type": "json-file", "Config": {"max-size": LOG_BYTES}},
     }
