@@ -71,6 +71,23 @@ class Upstream:
         return any(p and p.port == port and is_loopback(p.host) for p in (self.https, self.http))
 
 
+def before_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a process is given that goes out by itself: `environ` with the machine's own proxies.
+
+    A shell that was given `rehearse env` names a door of ours, which may be that of an earlier run.
+    """
+    given = dict(environ)
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"):
+        kept = environ.get(f"REHEARSAL_UPSTREAM_{name}")
+        if kept is None:
+            continue
+        for spelling in (name, name.lower()):
+            given.pop(spelling, None)
+            if kept:
+                given[spelling] = kept
+    return given
+
+
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine by name or address."""
     if host == "localhost" or host.endswith(".localhost"):

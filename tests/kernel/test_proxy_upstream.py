@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.kernel.upstream import BadUpstream, NextProxy, Upstream
+from emulators.kernel.upstream import BadUpstream, NextProxy, Upstream, before_ours
 
 
 def upstream(**environ: str) -> Upstream:
@@ -89,3 +89,13 @@ def test_any_environment_is_read_or_refused(proxy: str, without: str) -> None:
     except BadUpstream:
         return
     found.pick(secure=True, host="example.com", port=443)
+
+
+def test_programs_that_go_out_by_themselves_are_not_led_to_a_door_of_ours() -> None:
+    door, corporate = "http://127.0.0.1:8440", "http://proxy.corp:3128"
+    shell = {"HTTPS_PROXY": door, "https_proxy": door, "NO_PROXY": "localhost", "PATH": "/bin"}
+    assert before_ours(shell) == shell  # never given `rehearse env`: the proxy is the machine's
+    direct = {"REHEARSAL_UPSTREAM_HTTPS_PROXY": "", "REHEARSAL_UPSTREAM_NO_PROXY": ""}
+    assert before_ours({**shell, **direct}) == {"PATH": "/bin", **direct}
+    led = before_ours({**shell, **direct, "REHEARSAL_UPSTREAM_HTTPS_PROXY": corporate})
+    assert led["HTTPS_PROXY"] == led["https_proxy"] == corporate

@@ -201,3 +201,13 @@ def test_what_a_command_installs_is_its_own(cache: Path, tmp_path: Path, runtime
     assert Path(prefix).parent == tmp_path / "run" / "layers"
     assert ask(ready, "import six; print(six.__version__ != '1.15.0')") == "True"
     assert list((tmp_path / "run" / "layers").iterdir()) == []
+
+
+def test_a_build_goes_out_as_the_machine_does_not_by_a_door_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # an earlier run's, which has ended
+    monkeypatch.setenv("REHEARSAL_UPSTREAM_HTTPS_PROXY", "")
+    code, lines = asyncio.run(builder.run(["env"], lambda _line: None))
+    assert code == 0
+    assert not [line for line in lines if line.startswith("HTTPS_PROXY=")]

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
+from emulators.kernel.settings import client_environment_of_process
+from emulators.kernel.upstream import before_ours
 from emulators.machinelearning.engine.runtime.definition import Progress
 from emulators.machinelearning.engine.runtime.problems import BuildFailed
 
@@ -176,6 +178,7 @@ async def run(words: Sequence[str], progress: Progress) -> tuple[int, list[str]]
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=tempfile.gettempdir(),  # no project's own settings
+        env=before_ours(client_environment_of_process()),
         start_new_session=True,
     )
     assert process.stdout is not None
