@@ -30,7 +30,7 @@ demo: $(STAMP)  ## train, register, deploy and score on this machine (no Docker,
 	$(BIN)/rehearse run online-endpoint --state $(DEMO_STATE)
 
 test: check  ## everything but soak: static checks, then every test
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 check: $(STAMP)  ## all static checks: ruff, types, import contracts
 	@$(BIN)/ruff check -q .
