@@ -60,6 +60,16 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("AZURE_STORAGE_ACCOUNT", "storage_account"),
         description="Storage account for blobs; only scenarios that write blobs need it.",
     )
+    workspaces: dict[str, str] = Field(
+        default_factory=dict,
+        validation_alias=AliasChoices("AZUREML_WORKSPACES", "workspaces"),
+        description='Workspaces by short names: {"dev": "group/workspace"}; promotion uses them.',
+    )
+    registry: str = Field(
+        default="",
+        validation_alias=AliasChoices("AZUREML_REGISTRY_NAME", "registry"),
+        description="Registry that models are promoted through.",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -79,8 +89,33 @@ class Settings(BaseSettings):
         """True when the process must have been started with what `rehearse env` prints."""
         return self.target == "local"
 
-    def check(self, environment: Mapping[str, str] | None = None) -> None:
+    def scope_of(self, name: str) -> str:
+        """The ARM id of a workspace by its short name; a name not listed is the workspace's own.
+
+        Raises:
+            WrongTarget: a listed place that is none.
+        """
+        parts = self.workspaces.get(name, name).strip("/").split("/")
+        if len(parts) > 3 or not all(parts):
+            raise WrongTarget(
+                f"workspaces.{name}: {self.workspaces.get(name, name)!r} is neither"
+                " 'workspace', 'group/workspace' nor 'subscription/group/workspace'"
+            )
+        *above, workspace = parts
+        group = above[-1] if above else self.resource_group
+        subscription = above[0] if len(above) == 2 else self.subscription_id
+        return (
+            f"/subscriptions/{subscription}/resourceGroups/{group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
+        )
+
+    def check(
+        self, environment: Mapping[str, str] | None = None, *, one_workspace: bool = True
+    ) -> None:
         """See that names are complete and that the process would reach the target they are of.
+
+        Args:
+            one_workspace: whether everything happens in the one that the settings name.
 
         Raises:
             WrongTarget: a name is missing, or the process is set up for the other target.
@@ -101,6 +136,8 @@ class Settings(BaseSettings):
             "AZURE_RESOURCE_GROUP": self.resource_group,
             "AZUREML_WORKSPACE_NAME": self.workspace,
         }
+        if not one_workspace:
+            del names["AZUREML_WORKSPACE_NAME"]
         if missing := [name for name, value in names.items() if not value]:
             raise WrongTarget(
                 f"target {self.target} needs {', '.join(missing)}: in the environment, in .env, "

@@ -169,6 +169,15 @@ def run(context: typer.Context) -> None:
     raise typer.Exit(import_module("scenarios.cli").main(context.args))
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,  # it explains its own options
+)
+def promote(context: typer.Context) -> None:
+    """Promote a model: `rehearse promote NAME --from dev --to staging` (see `--help`)."""
+    raise typer.Exit(import_module("scenarios.promoting").main(context.args))
+
+
 @app.command()
 def logs(
     job: Annotated[str | None, typer.Argument(help="A job's name; none: all requests.")] = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from azure_adapters import settings as targets
+from scenarios import elsewhere
 
 if TYPE_CHECKING:
     from azure_adapters.plan import Planned
@@ -133,25 +133,14 @@ def _run_here(
 def _elsewhere(
     name: str, state: Path | None, data: Path | None, *, as_json: bool, verbose: bool
 ) -> int:
-    """Run in a process that has what `rehearse env` prints; return its exit code.
-
-    Those variables must be there before the SDKs are imported, so they go to a new process.
-    """
-    where = [] if state is None else ["--state", str(state)]
-    ask = [sys.executable, "-m", "emulators", "env", "--format", "json", *where]
-    said = subprocess.run(ask, capture_output=True, text=True, check=False)
-    if said.returncode:
-        _refuse((said.stderr or said.stdout).strip())
-    words = [sys.executable, "-m", "scenarios", name, "--target", "local"]
+    """Run in a process that has what `rehearse env` prints; return its exit code."""
+    words = [name, "--target", "local"]
     words += ["--data", str(data)] if data else []
     words += ["--json"] * as_json + ["--verbose"] * verbose
-    environment = {**targets.started_with(), **json.loads(said.stdout)}
-    child = subprocess.Popen(words, env=environment)
-    while True:
-        try:
-            return child.wait()
-        except KeyboardInterrupt:
-            continue  # the child had the same signal, and cleans up
+    try:
+        return elsewhere.run("scenarios", words, state)
+    except elsewhere.NotUp as down:
+        _refuse(str(down))
 
 
 def _plan(name: str, settings: targets.Settings, data: Path | None, as_json: bool) -> None:

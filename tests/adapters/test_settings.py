@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,9 @@ def test_an_unknown_target_is_named() -> None:
 
 
 def test_local_never_runs_without_the_rehearsal_and_azure_never_with_it() -> None:
-    complete = dict.fromkeys(("subscription_id", "resource_group", "workspace"), "x")
+    complete: dict[str, Any] = dict.fromkeys(
+        ("subscription_id", "resource_group", "workspace"), "x"
+    )
     local = targets.Settings(target="local", **complete)
     azure = targets.Settings(target="azure", **complete)
     local.check(MARKED)
@@ -87,3 +90,20 @@ def test_suffixes_tell_workspaces_apart_and_ignore_case() -> None:
     assert one == Names("s", "G", "W").suffix
     assert one != Names("s", "g", "x").suffix
     assert len(one) == 6
+
+
+def test_workspaces_have_short_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = '{"dev": "g/w", "far": "s2/g2/w2", "odd": "a/b/c/d"}'
+    monkeypatch.setenv("AZUREML_WORKSPACES", listed)
+    monkeypatch.setenv("AZUREML_REGISTRY_NAME", "r")
+    read = targets.Settings(subscription_id="s", resource_group="own")
+    assert read.registry == "r"
+    scope = "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.MachineLearningServices"
+    assert read.scope_of("dev") == f"{scope.format('s', 'g')}/workspaces/w"
+    assert read.scope_of("far") == f"{scope.format('s2', 'g2')}/workspaces/w2"
+    assert read.scope_of("plain") == f"{scope.format('s', 'own')}/workspaces/plain"
+    with pytest.raises(targets.WrongTarget, match="'a/b/c/d' is neither"):
+        read.scope_of("odd")
+    read.check({targets.MARK: ""}, one_workspace=False)
+    with pytest.raises(targets.WrongTarget, match="AZUREML_WORKSPACE_NAME"):
+        read.check({targets.MARK: ""})

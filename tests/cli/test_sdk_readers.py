@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ PROMISED = {
     "MLFLOW_TRACKING_URI",
 }  # fmt: skip
 VERBS = (
-    ["up"], ["down"], ["status"], ["env"], ["run"], ["logs"], ["reset"], ["snapshot", "save"],
+    ["up"], ["down"], ["status"], ["env"], ["run"], ["promote"], ["logs"], ["reset"], ["snapshot", "save"],
     ["snapshot", "load"], ["fault", "add"], ["fault", "list"], ["fault", "clear"], ["doctor"],
     ["coverage"],
 )  # fmt: skip
@@ -173,10 +174,10 @@ def test_help_teaches_by_example(verb: list[str]) -> None:
 
     from emulators.cli import app
 
-    if verb == ["run"]:
-        from scenarios.cli import app as scenarios
-
-        said = CliRunner().invoke(scenarios, ["--help"]).output
+    if verb in (["run"], ["promote"]):  # they explain their own options
+        module = {"run": "scenarios.cli", "promote": "scenarios.promoting"}[verb[0]]
+        own = import_module(module).app
+        said = CliRunner().invoke(own, ["--help"], env={"COLUMNS": "200"}).output
     else:
         said = CliRunner().invoke(app, [*verb, "--help"], env={"COLUMNS": "200"}).output
     assert "Example" in said

@@ -12,7 +12,13 @@ import yaml
 from emulators.kernel.context import Context
 from emulators.kernel.errors import ServiceError
 from emulators.machinelearning.engine import places, storage_access
-from emulators.machinelearning.engine.uris import LOOPBACK, BlobUri, parse_uri
+from emulators.machinelearning.engine.uris import (
+    LOOPBACK,
+    BlobUri,
+    JobOutputUri,
+    RunUri,
+    parse_uri,
+)
 from emulators.machinelearning.errors import InvalidUri, ValidationError
 from emulators.machinelearning.store.registries import Home
 
@@ -50,11 +56,15 @@ async def models(ctx: Context, ws: Home, given: Properties) -> Properties:
         raise ValidationError(
             f"The modelType '{kind}' is not one of {', '.join(MODEL_TYPES)}.", target="modelType"
         )
-    uri = (await places.canonical(ctx, ws, _text(given, "modelUri"))).rstrip("/")
+    source = parse_uri(_text(given, "modelUri"))
+    uri = (await places.canonical(ctx, ws, given["modelUri"])).rstrip("/")
     flavors = given.get("flavors") or {}
     if kind == "mlflow_model" and not flavors:
         flavors = await read_flavors(ctx, ws, uri)
-    return {**given, "modelType": kind, "modelUri": uri, "flavors": flavors}
+    made = {**given, "modelType": kind, "modelUri": uri, "flavors": flavors}
+    if isinstance(source, JobOutputUri | RunUri) and not made.get("jobName"):
+        made["jobName"] = source.job if isinstance(source, JobOutputUri) else source.run
+    return made
 
 
 async def read_flavors(ctx: Context, ws: Home, uri: str) -> dict[str, Any]:

@@ -130,6 +130,10 @@ def test_an_entra_token_needs_the_right_audience(serving: Serving) -> None:
         "a.b",
     ):
         assert serving.score("gate-aad", {}, key=forged).status_code == 401
+    stranger = ctx.tokens.issue("https://ml.azure.com", object_id=ctx.ids.guid())
+    lacks = serving.score("gate-aad", {}, key=stranger)
+    assert lacks.status_code == 403
+    assert "onlineEndpoints/score/action" in lacks.text
     assert serving.world.call("POST", "/onlineEndpoints/gate-aad/token").status_code == 400
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from emulators.kernel.access import RUN, RUN_SCOPE
 from emulators.kernel.context import Context
 from emulators.machinelearning.engine.jobs.data import Values
 from emulators.machinelearning.engine.jobs.tracking import base_url
@@ -33,7 +34,9 @@ def of_job(
     environment variables.
     """
     token = ctx.tokens.issue(
-        ML_AUDIENCE, lifetime_s=RUN_TOKEN_LIFETIME_S, claims={"runid": job.name}
+        ML_AUDIENCE,
+        lifetime_s=RUN_TOKEN_LIFETIME_S,
+        claims={RUN: job.name, RUN_SCOPE: ws.arm_id},
     )
     service = f"https://{ctx.settings.region}.api.azureml.ms"
     tracking = base_url(ctx, ws)

@@ -1,0 +1,189 @@
+"""The `promote` verb: put a model in place in the next workspace, or take it back."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from azure_adapters import promotion
+from azure_adapters import settings as targets
+from scenarios import elsewhere
+
+if TYPE_CHECKING:
+    from azure_adapters.promotion import Comparison, Promotion, Rule
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    model: str  # `name` or `name:version`
+    source: str
+    target: str
+    registry: str
+    rule: Rule | None
+    back: bool
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def promote(  # noqa: PLR0913  (typer reads options as parameters)
+    model: Annotated[str, typer.Argument(help="NAME or NAME:VERSION; the latest without one.")],
+    *,
+    to: Annotated[str, typer.Option("--to", help="Workspace it goes to.")],
+    source: Annotated[str, typer.Option("--from", help="Workspace it comes from.")] = "",
+    registry: Annotated[str, typer.Option(help="Through which; else AZUREML_REGISTRY_NAME.")] = "",
+    metric: Annotated[str, typer.Option(help="What it must be better in.")] = "",
+    min_gain: Annotated[float, typer.Option(help="By at least so much.")] = 0.0,
+    lower: Annotated[
+        bool, typer.Option("--lower-is-better", help="The metric is an error.")
+    ] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Put the version before back in place.")
+    ] = False,
+    target: Annotated[
+        str | None, typer.Option(help="local or azure; else TARGET, .env, pyproject.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    state: Annotated[
+        Path | None, typer.Option(help="State folder of the emulators to run on.")
+    ] = None,
+) -> None:
+    """Put a model in place in the next workspace, with evidence, if it is better.
+
+    Examples: rehearse promote credit --from dev --to staging --metric auc --min-gain 0.005 ·
+    rehearse promote credit --to staging --undo. The code is 1 when the gate stays shut.
+    """
+    if not undo and not source:
+        _refuse("--from names the workspace that the model comes from (only --undo needs none)")
+    try:
+        settings = targets.load(target)
+        rule = promotion.Rule(metric, min_gain, lower) if metric else None
+        wanted = Wanted(model, source, to, registry or settings.registry, rule, undo)
+        here = targets.started_with()
+        if settings.needs_rehearsal and (state is not None or not targets.is_rehearsed(here)):
+            words = _words(wanted, as_json)
+            raise typer.Exit(elsewhere.run("scenarios.promoting", words, state))
+        settings.check(one_workspace=False)
+        _finish(_done(settings, wanted), wanted, as_json)
+    except (targets.WrongTarget, elsewhere.NotUp, promotion.Refused, LookupError) as wrong:
+        _refuse(str(wrong))
+
+
+def _words(wanted: Wanted, as_json: bool) -> list[str]:
+    """The same wish for another process."""
+    words = [wanted.model, "--to", wanted.target, "--target", "local"]
+    for option, value in (("--from", wanted.source), ("--registry", wanted.registry)):
+        words += [option, value] if value else []
+    if wanted.rule is not None:
+        gain = repr(wanted.rule.min_gain)
+        words += ["--metric", wanted.rule.metric, f"--min-gain={gain}"]
+        words += ["--lower-is-better"] * wanted.rule.lower_is_better
+    return words + ["--undo"] * wanted.back + ["--json"] * as_json
+
+
+def _done(settings: targets.Settings, wanted: Wanted) -> Promotion:
+    """Do it by the SDKs, whose own refusals become one line."""
+    from azure.core.exceptions import AzureError
+    from azure.identity import DefaultAzureCredential
+
+    from azure_adapters import shelves
+
+    name, _, version = wanted.model.partition(":")
+    now = _now()
+    target = (settings.scope_of(wanted.target), wanted.target)
+    try:
+        if wanted.back:
+            place = shelves.workspace(DefaultAzureCredential(), *target)
+            return promotion.undo(place, name, now)
+        if not wanted.registry:
+            raise targets.WrongTarget("name a registry: --registry or AZUREML_REGISTRY_NAME")
+        source = (settings.scope_of(wanted.source), wanted.source)
+        route = shelves.route(DefaultAzureCredential(), source, target, wanted.registry)
+        return promotion.promote(route, name, version or None, wanted.rule, now)
+    except shelves.UnknownPlace as unknown:
+        raise targets.WrongTarget(
+            f"{unknown}; AZUREML_WORKSPACES gives workspaces short names:"
+            ' {"dev": "group/workspace", ...}'
+        ) from unknown
+    except AzureError as failed:
+        raise promotion.Refused(str(failed.message).strip()) from failed
+
+
+def _now() -> str:
+    """UTC to the millisecond, so that the order of promotions is theirs."""
+    nanoseconds = time.time_ns()
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(nanoseconds // 10**9))
+    return f"{whole}.{nanoseconds // 10**6 % 1000:03}Z"
+
+
+def _finish(made: Promotion, wanted: Wanted, as_json: bool) -> NoReturn:
+    if as_json:
+        typer.echo(json.dumps(asdict(made)))
+    else:
+        _show(made, wanted)
+    raise typer.Exit(1 if made.status == "refused" else 0)
+
+
+def _show(made: Promotion, wanted: Wanted) -> None:
+    if made.status == "undone":
+        now = f"{made.model}:{made.version} is" if made.version else "nothing is"
+        typer.echo(f"Undone: {now} in place in {made.target}; {made.before} is withdrawn.")
+        return
+    for one in made.comparisons:
+        typer.echo(_line(one, wanted.rule))
+    known = made.evidence
+    for word, value in (
+        ("data", ", ".join(known.data)), ("code", known.code), ("job", known.job),
+        ("commit", known.commit), ("registry", made.registry),
+    ):  # fmt: skip
+        if value:
+            typer.echo(f"  {word:10} {value}")
+    where = f"{made.model}:{made.version} is in place in {made.target}"
+    if made.status == "refused":
+        typer.secho(f"Refused: {made.why}.", err=True, fg="red")
+        kept = where if made.version else f"nothing is in place in {made.target}"
+        typer.echo(f"As before, {kept}.")
+    elif made.status == "unchanged":
+        typer.echo(f"Nothing to do: {where}.")
+    else:
+        typer.secho(f"Promoted: {where} (before: {made.before or 'nothing'}).", fg="green")
+        typer.echo(f"Take it back: rehearse promote {made.model} --to {wanted.target} --undo")
+
+
+def _line(one: Comparison, rule: Rule | None) -> str:
+    def told(value: float | None, sign: str = "") -> str:
+        return "-" if value is None else f"{value:{sign}.6g}"
+
+    gated = ""
+    if rule is not None and rule.metric == one.metric:
+        gated = f"   gate: {'-' if rule.lower_is_better else '+'}{rule.min_gain:g} or better"
+    return (
+        f"  {one.metric:24} candidate {told(one.candidate):>10}   in place"
+        f" {told(one.in_place):>10}   {told(one.gain, '+'):>10}{gated}"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb with the words after `rehearse promote`; return its exit code."""
+    try:
+        app(args=arguments, prog_name="rehearse promote")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+def _refuse(why: str) -> NoReturn:
+    typer.secho(why, err=True, fg="red")
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
