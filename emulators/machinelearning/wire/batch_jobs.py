@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from emulators.kernel.access import Asked
 from emulators.kernel.azure_http import system_data
 from emulators.kernel.context import Context
 from emulators.kernel.errors import MethodNotAllowed, NotFound, ServiceError, Unauthorized
 from emulators.kernel.http import Call
+from emulators.kernel.tokens import Principal
 from emulators.machinelearning.engine import workspaces
 from emulators.machinelearning.engine.batch import invocation, records, submission
 from emulators.machinelearning.errors import ValidationError
@@ -18,6 +20,12 @@ from emulators.machinelearning.store.jobs import Job
 from emulators.machinelearning.store.workspaces import Workspace
 
 AUDIENCES = ("https://ml.azure.com",)
+JOBS = "Microsoft.MachineLearningServices/workspaces/batchEndpoints/jobs"
+"""What starting and reading jobs is called in roles.
+
+Source: learn.microsoft.com/azure/machine-learning/how-to-authenticate-batch-endpoint.
+"""
+
 TYPE = "Microsoft.MachineLearningServices/workspaces/batchEndpoints/jobs"
 
 
@@ -90,10 +98,15 @@ def answer(ctx: Context, endpoint: BatchEndpoint, sent: Sent, call: Call) -> Sai
 
 
 def _answered(ctx: Context, endpoint: BatchEndpoint, sent: Sent, call: Call) -> Said:
-    by = _caller(ctx, sent)
     ws = workspaces.by_guid(ctx, endpoint.workspace)
     if ws is None:
         raise NotFound(f"The workspace of the endpoint '{endpoint.name}' is gone.")
+    principal = _caller(ctx, sent)
+    verb = "read" if sent.method == "GET" else "write"
+    ctx.access.check(
+        principal, Asked(f"{JOBS}/{verb}", f"{ws.arm_id}/batchEndpoints/{endpoint.name}/jobs")
+    )
+    by = principal.app_id or principal.object_id
     parts = [part for part in sent.path.split("/") if part]
     if parts[:1] != ["jobs"] or len(parts) > 2:
         raise NotFound(f"The batch endpoint '{endpoint.name}' has no path '{sent.path}'.")
@@ -114,15 +127,14 @@ def _answered(ctx: Context, endpoint: BatchEndpoint, sent: Sent, call: Call) -> 
     raise NotFound(f"The batch endpoint '{endpoint.name}' has no job '{parts[1]}'.")
 
 
-def _caller(ctx: Context, sent: Sent) -> str:
+def _caller(ctx: Context, sent: Sent) -> Principal:
     scheme, _, token = sent.header(b"authorization").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise BadToken("A Microsoft Entra token for https://ml.azure.com is required.")
     try:
-        principal = ctx.tokens.verify(token.strip(), AUDIENCES)
+        return ctx.tokens.verify(token.strip(), AUDIENCES)
     except Unauthorized as refused:
         raise BadToken(refused.message) from None
-    return principal.app_id or principal.object_id
 
 
 def _invoked(ctx: Context, ws: Workspace, endpoint: BatchEndpoint, sent: Sent, by: str) -> Said:

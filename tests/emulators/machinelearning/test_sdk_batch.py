@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.emulators.scoring import models
+from tests.estate import ML, Estate
+from tests.running import Rehearsal
 
 CONDA = "name: bare\ndependencies:\n- python=3.11\n"
 SCRIPT = """
@@ -321,3 +323,36 @@ def test_a_job_that_fails_says_why(ml_client: Any, endpoint: str, tmp_path: Path
     with pytest.raises(JobException, match="bad file"):
         ml_client.jobs.stream(job.name)
     assert ml_client.jobs.get(job.name).status == "Failed"
+
+
+def test_roles_decide_who_starts_jobs(
+    ml_client: Any, rehearsal: Rehearsal, endpoint: str, folder: Path
+) -> None:
+    from azure.ai.ml import Input
+    from azure.ai.ml.entities import Data
+    from azure.core.exceptions import HttpResponseError
+
+    estate = Estate(rehearsal)
+    env = rehearsal.env
+    workspace = (
+        f"/subscriptions/{env['AZURE_SUBSCRIPTION_ID']}/resourceGroups/"
+        f"{env['AZURE_RESOURCE_GROUP']}/providers/{ML}/workspaces/{env['AZUREML_WORKSPACE_NAME']}"
+    )
+    data = ml_client.data.create_or_update(
+        Data(name="batch-numbers", version="1", path=str(folder / "numbers"), type="uri_folder")
+    )
+    numbers = Input(type="uri_folder", path=f"azureml:{data.name}:{data.version}")
+    for role, allowed in (("Reader", False), ("AzureML Data Scientist", True)):
+        who = estate.identity(f"batch {role}")
+        estate.give(who, role, workspace)
+        client = estate.client(who.credential, workspace)
+        ask = {"endpoint_name": endpoint, "deployment_name": "main", "input": numbers}
+        if allowed:
+            job = client.batch_endpoints.invoke(**ask)
+            client.jobs.stream(job.name)
+            assert client.jobs.get(job.name).status == "Completed"
+            continue
+        with pytest.raises(HttpResponseError) as refused:
+            client.batch_endpoints.invoke(**ask)
+        assert refused.value.status_code == 403
+        assert client.batch_endpoints.list_jobs(endpoint)
