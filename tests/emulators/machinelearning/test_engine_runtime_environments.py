@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from emulators.machinelearning.engine.runtime import builder, environments, interpreters
+from emulators.machinelearning.engine.runtime.containers.options import ContainerOptions
 from emulators.machinelearning.engine.runtime.definition import Definition, Prepared
 from emulators.machinelearning.engine.runtime.problems import BuildFailed, EnvironmentRefused
 from emulators.machinelearning.engine.runtime.runtimes import Launch, Outcome, Runtimes
@@ -211,3 +212,14 @@ def test_a_build_goes_out_as_the_machine_does_not_by_a_door_of_ours(
     code, lines = asyncio.run(builder.run(["env"], lambda _line: None))
     assert code == 0
     assert not [line for line in lines if line.startswith("HTTPS_PROXY=")]
+
+
+def test_offline_nothing_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rehearse up --offline` built environments from the index all the same."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    cut_off = Runtimes(tmp_path, tmp_path / "run", containers=ContainerOptions(pull=False))
+    definition = Definition(requirements=("iniconfig==2.0.0",))
+    with pytest.raises(BuildFailed, match="--offline") as refused:
+        asyncio.run(cut_off.prepare(definition))
+    assert not refused.value.relaxable
+    assert not list((tmp_path / "envs").glob("*/env.json"))

@@ -40,6 +40,7 @@ class Recipe:
     download: bool = False  # uv may fetch the interpreter
     restrictions: tuple[str, ...] = ()  # further options of `uv pip install`
     notes: tuple[str, ...] = ()
+    offline: bool = False  # only what uv's own cache holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,8 @@ async def _fill(venv: Path, recipe: Recipe, progress: Progress) -> Built:
     wanted.write_text("\n".join([*recipe.options, *recipe.requirements]) + "\n", encoding="utf-8")
     if recipe.requirements:
         target = ["--python", str(python_of(venv)), "-r", str(wanted)]
-        await run_uv(["pip", "install", *target, *recipe.restrictions], progress)
+        cut_off = ["--offline"] if recipe.offline else []
+        await run_uv(["pip", "install", *target, *recipe.restrictions, *cut_off], progress)
     version, packages = await asyncio.to_thread(_inspect, python_of(venv))
     return Built(version, recipe.requirements, recipe.notes, recipe.restrictions, packages)
 

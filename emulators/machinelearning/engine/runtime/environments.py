@@ -83,10 +83,18 @@ def key_of(wanted: Wanted, *, relax: bool) -> str:
 class Environments:
     """The cache of virtual environments below one folder, shared by all state folders."""
 
-    def __init__(self, cache: Path, *, relax: bool = False, allow_download: bool = False) -> None:
+    def __init__(
+        self,
+        cache: Path,
+        *,
+        relax: bool = False,
+        allow_download: bool = False,
+        offline: bool = False,
+    ) -> None:
         self._folder = cache / "envs"
         self._relax = relax
-        self._allow_download = allow_download
+        self._allow_download = allow_download and not offline
+        self._offline = offline
 
     async def prepare(self, definition: Definition, kind: Kind, progress: Progress) -> Prepared:
         """Return a ready interpreter for a definition, building its environment if need be.
@@ -120,6 +128,13 @@ class Environments:
         try:
             return await builder.build(folder, recipe, progress)
         except BuildFailed as failed:
+            if self._offline:
+                raise BuildFailed(
+                    f"{failed}\nRehearsal is up with --offline, so only packages that uv keeps in"
+                    " its cache can be had: build this environment once without --offline.",
+                    what=failed.what,
+                    relaxable=False,
+                ) from None
             raise BuildFailed(str(failed), what=failed.what, relaxable=not relax) from None
 
     async def _recipe(self, wanted: Wanted, relax: bool, progress: Progress) -> Recipe:
@@ -145,6 +160,7 @@ class Environments:
             options=wanted.options,
             download=chosen is None,
             notes=tuple(notes),
+            offline=self._offline,
         )
         if relax and wanted.requirements and chosen is not None:
             return await self._relaxed(recipe, wanted, progress)
@@ -153,7 +169,7 @@ class Environments:
     async def _relaxed(self, recipe: Recipe, wanted: Wanted, progress: Progress) -> Recipe:
         found = await relaxing.relax(
             wanted.requirements,
-            Resolver(recipe.interpreter, recipe.options),
+            Resolver(recipe.interpreter, recipe.options, recipe.offline),
             progress,
         )
         basics = tuple(requirements.name_of(line) or line for line in BASICS)

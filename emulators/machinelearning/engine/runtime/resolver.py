@@ -114,6 +114,7 @@ class Resolver:
 
     interpreter: str
     options: tuple[str, ...] = ()
+    offline: bool = False  # only what uv's own cache holds
 
     async def resolve(
         self,
@@ -138,6 +139,7 @@ class Resolver:
         arguments = ["pip", "compile", "--quiet", "--no-header", "--format", "pylock.toml"]
         arguments += ["--python", self.interpreter, "--no-python-downloads"]
         arguments += dated.options()
+        arguments += ["--offline"] if self.offline else []
         arguments += ["--resolution", "lowest-direct"] if lowest else []
         built: list[str] = []
         while True:

@@ -103,9 +103,11 @@ class Runtimes:
         """
         self._runtime: Kind = runtime
         self._relax = relax
-        self._containers = Containers(cache_dir, run_dir, containers or ContainerOptions())
+        options = containers or ContainerOptions()
+        self._containers = Containers(cache_dir, run_dir, options)
         self.cold = cold
-        self._environments = Environments(cache_dir, relax=relax)
+        # What may not be pulled for containers may not be fetched for environments either.
+        self._environments = Environments(cache_dir, relax=relax, offline=not options.pull)
         self._run = run_dir
         self.warm_runners = WarmRunners(run_dir)
         self._running: set[LeashedProcess] = set()
