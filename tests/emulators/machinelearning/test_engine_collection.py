@@ -159,6 +159,15 @@ def test_nothing_to_collect() -> None:
         wanted.read({"collections": {"a": ON}, "requestLogging": {"captureHeaders": ["x"]}})
 
 
+def test_words_come_back_as_the_api_spells_them() -> None:
+    given = {"collections": {"a": {"dataCollectionMode": "enabled", "samplingRate": 1}, "b": {}},
+             "rollingRate": "hour"}  # fmt: skip
+    assert wanted.spelled(given) == {
+        "collections": {"a": {"dataCollectionMode": "Enabled", "samplingRate": 1}, "b": {}},
+        "rollingRate": "Hour",
+    }
+
+
 class Storage:
     """Blobs as storage keeps them, which fails when it is told to."""
 

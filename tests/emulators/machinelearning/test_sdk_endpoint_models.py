@@ -159,7 +159,7 @@ def test_any_mlflow_model_is_served_in_its_environment(
 def test_a_script_with_schema_and_collectors_serves_a_models_folder(
     ml_client: Any, endpoint: str, work: Path
 ) -> None:
-    """The depth of AZUREML_MODEL_DIR is the one code counts on; what is collected is dropped."""
+    """The depth of AZUREML_MODEL_DIR is the one code counts on."""
     from azure.ai.ml.entities import (
         CodeConfiguration,
         DataCollector,

@@ -78,6 +78,23 @@ def read(given: Any) -> Wanted | None:
     return Wanted(enabled, rolling) if enabled else None
 
 
+def spelled(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A collector that `read` has taken, its words as the API gives them back.
+
+    The client sends `enabled`, and takes only `Enabled` for that.
+    """
+    made = dict(given)
+    made["collections"] = {
+        name: {**about, "dataCollectionMode": str(about["dataCollectionMode"]).capitalize()}
+        if about.get("dataCollectionMode")
+        else dict(about)
+        for name, about in (given.get("collections") or {}).items()
+    }
+    if given.get("rollingRate"):
+        made["rollingRate"] = str(given["rollingRate"]).capitalize()
+    return made
+
+
 def _collection(name: str, given: Any) -> Collection | None:
     about = _object(given, f"collections.{name}")
     if not name or "/" in name or "\\" in name or name.startswith(".") or len(name) > 100:

@@ -65,6 +65,8 @@ def put(
         _check_idle(old)
     now = ctx.clock.now()
     properties = {"instanceType": DEFAULT_INSTANCE, **wanted.properties}
+    if properties.get("dataCollector"):
+        properties["dataCollector"] = collection.spelled(properties["dataCollector"])
     base = old or Deployment(
         workspace=endpoint.workspace,
         endpoint=endpoint.key,
