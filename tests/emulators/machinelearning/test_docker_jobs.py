@@ -71,7 +71,9 @@ def desk(client: Any, bare: str, tmp_path: Path) -> Desk:
 
 def ours(docker: Any, host: Rehearsal) -> list[Any]:
     mark = mark_of(host.state / "run")
-    found: list[Any] = docker.containers.list(all=True, filters={"label": f"{MARK}={mark}"})
+    found: list[Any] = docker.containers.list(
+        all=True, ignore_removed=True, filters={"label": f"{MARK}={mark}"}
+    )
     return found
 
 

@@ -77,7 +77,9 @@ class Bench:
 
     def containers(self) -> list[Any]:
         label = f"{MARK}={mark_of(self.run_dir)}"
-        found: list[Any] = self.docker.containers.list(all=True, filters={"label": label})
+        found: list[Any] = self.docker.containers.list(
+            all=True, ignore_removed=True, filters={"label": label}
+        )
         return found
 
     def until_none(self, seconds: float = 60) -> None:
@@ -251,10 +253,10 @@ def test_a_build_that_is_cancelled_stops(bench: Bench, tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    before = {one.id for one in bench.docker.containers.list()}
+    before = {one.id for one in bench.docker.containers.list(ignore_removed=True)}
     bench(work)
     deadline = time.monotonic() + 15
-    while {one.id for one in bench.docker.containers.list()} - before:
+    while {one.id for one in bench.docker.containers.list(ignore_removed=True)} - before:
         assert time.monotonic() < deadline
         time.sleep(0.1)
 

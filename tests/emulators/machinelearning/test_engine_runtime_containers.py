@@ -140,6 +140,13 @@ def test_containers_have_what_is_given_and_nothing_of_the_machine(
     assert not {"PATH", "REHEARSAL_X"} & (found.keys() - own.keys() - asked)
 
 
+def test_a_name_that_the_platform_gives_is_kept() -> None:
+    options = ContainerOptions(machine={"HOSTNAME": "this"})
+    found = specs.variables({"HOSTNAME": "endpoint-blue", "HOME": "/me"}, frozenset(), options)
+    assert found == {"HOSTNAME": "endpoint-blue"}
+    assert specs.variables({"HOSTNAME": "this"}, frozenset(), options) == {}
+
+
 def request(folder: Path, **more: object) -> dict[str, object]:
     options = ContainerOptions(memory=5 << 20, cores=1.5, open_doors=None)
     shared = specs.Shared("mark", "7:8", folder / "home", {8440: "proxy.s"})

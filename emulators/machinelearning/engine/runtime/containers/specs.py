@@ -28,7 +28,7 @@ FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA
 OF_THE_MACHINE = frozenset(
     {
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "OLDPWD", "SHLVL", "TERM", "TMPDIR"),
-        *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD", "HOSTNAME", "_"),
+        *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD", "_"),
     }
 )
 
@@ -101,7 +101,8 @@ def config(
         "AutoRemove": True,
         "PidsLimit": PROCESSES,
         "ShmSize": limits.shared_memory or SHARED_MEMORY,
-        "SecurityOpt": ["no-new-privileges"],
+        # SELinux, where it is, keeps containers from folders that are not labelled as theirs.
+        "SecurityOpt": ["no-new-privileges", "label=disable"],
         "LogConfig": {"Type": "json-file", "Config": {"max-size": LOG_BYTES}},
     }
     if memory:
