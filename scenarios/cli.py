@@ -64,7 +64,8 @@ def run(
         _list(as_json)
         return
     if name is None or name not in SCENARIOS:
-        _refuse(f"no scenario {name or 'named'}; there are: {', '.join(SCENARIOS)}")
+        why = f"no scenario {name or 'named'}; there are: {', '.join(SCENARIOS)}"
+        _refuse(why, name, target, as_json)
     try:
         settings = targets.load(target)
         if plan:
@@ -74,8 +75,8 @@ def run(
         if settings.needs_rehearsal and (state is not None or not targets.is_rehearsed(here)):
             raise typer.Exit(_elsewhere(name, state, data, as_json=as_json, verbose=verbose))
         settings.check()
-    except targets.WrongTarget as wrong:
-        _refuse(str(wrong))
+    except (targets.WrongTarget, elsewhere.NotUp) as wrong:
+        _refuse(str(wrong), name, target, as_json)
     outcome = _run_here(name, settings, data, as_json=as_json, verbose=verbose)
     if as_json:
         typer.echo(json.dumps(outcome.to_json()))
@@ -91,8 +92,15 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _refuse(why: str) -> NoReturn:
+def _refuse(why: str, name: str | None, target: str | None, as_json: bool) -> NoReturn:
+    """Say why nothing was run; a reader of --json gets its one object all the same."""
+    from scenarios.report import Outcome, Step
+
     typer.secho(why, err=True, fg="red")
+    if as_json:
+        step = Step("start", "failed", 0.0, why)
+        outcome = Outcome(name or "", target or "local", "failed", 0.0, (step,))
+        typer.echo(json.dumps(outcome.to_json()))
     raise typer.Exit(1)
 
 
@@ -137,10 +145,7 @@ def _elsewhere(
     words = [name, "--target", "local"]
     words += ["--data", str(data)] if data else []
     words += ["--json"] * as_json + ["--verbose"] * verbose
-    try:
-        return elsewhere.run("scenarios", words, state)
-    except elsewhere.NotUp as down:
-        _refuse(str(down))
+    return elsewhere.run("scenarios", words, state)
 
 
 def _plan(name: str, settings: targets.Settings, data: Path | None, as_json: bool) -> None:
@@ -154,7 +159,7 @@ def _plan(name: str, settings: targets.Settings, data: Path | None, as_json: boo
     adapters = plan.adapters(settings)
     outcome = perform(name, settings.target, lambda report: scenario.run(adapters, report, data))
     if outcome.status == "failed":
-        _refuse(str(outcome))
+        _refuse(str(outcome), name, settings.target, as_json)
     if as_json:
         made = [planned.to_json() for planned in plan.made]
         where = {"scenario": name, "target": settings.target, "workspace": settings.workspace}

@@ -57,6 +57,11 @@ def test_refusals_say_what_to_do(
 ) -> None:
     assert cli.main(words) == 1
     assert says in capsys.readouterr().err
+    assert cli.main([*words, "--json"]) == 1
+    ended = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(ended) == {"scenario", "target", "status", "seconds", "steps"}
+    assert ended["status"] == "failed"
+    assert says in ended["steps"][0]["detail"]
 
 
 def test_azure_is_refused_in_a_shell_that_leads_here(
