@@ -11,7 +11,9 @@ from importlib import import_module
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-MODULES = ("control_plane", "scoring", "gateway", "storage", "warm_runner", "jobs", "batch", "scenario")
+MODULES = (
+    "control_plane", "scoring", "gateway", "storage", "warm_runner", "jobs", "batch", "scenario",
+)  # fmt: skip
 HEAD = """# Performance
 
 Every figure is measured against a named peer or limit in the same interleaved run, so that a busy
