@@ -27,8 +27,9 @@ PROMISED = {
     "MLFLOW_TRACKING_URI",
 }  # fmt: skip
 VERBS = (
-    ["up"], ["down"], ["status"], ["env"], ["run"], ["promote"], ["logs"], ["reset"], ["snapshot", "save"],
-    ["snapshot", "load"], ["fault", "add"], ["fault", "list"], ["fault", "clear"], ["doctor"],
+    ["up"], ["down"], ["status"], ["env"], ["run"], ["promote"], ["logs"], ["reset"],
+    ["snapshot", "save"], ["snapshot", "load"], ["fault", "add"], ["fault", "list"],
+    ["fault", "clear"], ["doctor"],
     ["coverage"],
 )  # fmt: skip
 LASTING = {"MLFLOW_TRACKING_TOKEN"}

@@ -16,7 +16,13 @@ from emulators.kernel.context import Context
 from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine import assets, listing
 from emulators.machinelearning.engine.assets import Draft
-from emulators.machinelearning.errors import AssetExists, AssetNotFound, InvalidUri, ValidationError
+from emulators.machinelearning.errors import (
+    AssetExists,
+    AssetNotFound,
+    InvalidUri,
+    ResourceMissing,
+    ValidationError,
+)
 from emulators.machinelearning.store.workspaces import WORKSPACES, Workspace
 from tests.support import make_context
 
@@ -36,6 +42,8 @@ WS = Workspace(
 
 SHARED = make_context(Path(tempfile.mkdtemp()))
 """For examples too many to have a folder each."""
+NAMED = make_context(Path(tempfile.mkdtemp()))
+"""The same, where no other test has made any name."""
 
 
 @pytest.fixture
@@ -190,10 +198,10 @@ def test_hostile_versions_are_refused(ctx: Context, version: str) -> None:
 @given(st.text(max_size=30))
 def test_any_name_is_taken_or_refused(name: str) -> None:
     try:
-        made = make(SHARED, "1", name=name)
+        made = make(NAMED, "1", name=name)
     except ValidationError:
         return
-    assert assets.get_version(SHARED, WS, "data", name, "1") == made.version
+    assert assets.get_version(NAMED, WS, "data", name, "1") == made.version
 
 
 def test_references_resolve_in_every_form(ctx: Context) -> None:
@@ -216,8 +224,10 @@ def test_references_resolve_in_every_form(ctx: Context) -> None:
         assets.resolve_id(ctx, WS, "azureml://models/n/versions/2", "data")
     with pytest.raises(InvalidUri):
         assets.resolve_id(ctx, WS, "azureml:n:2")
-    with pytest.raises(Unsupported):
+    with pytest.raises(ResourceMissing):
         assets.resolve_id(ctx, WS, "azureml://registries/other/data/n/versions/1", "data")
+    with pytest.raises(Unsupported):
+        assets.resolve_id(ctx, WS, "azureml://registries/azureml/data/n/versions/1", "data")
 
 
 def test_lists_filter_and_order(ctx: Context) -> None:

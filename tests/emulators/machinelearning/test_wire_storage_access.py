@@ -12,7 +12,13 @@ from emulators.kernel.errors import Unsupported
 from emulators.kernel.http import Reply
 from emulators.machinelearning.engine import places, storage_access
 from emulators.machinelearning.engine.storage_access import DatastorePath
-from emulators.machinelearning.errors import AssetNotFound, InvalidUri, PathNotFound, StorageFailed
+from emulators.machinelearning.errors import (
+    AssetNotFound,
+    InvalidUri,
+    PathNotFound,
+    ResourceMissing,
+    StorageFailed,
+)
 from emulators.machinelearning.store.assets import JOB_OUTPUTS, JobOutput
 from emulators.storage import errors
 from tests.emulators.machinelearning.conftest import World
@@ -132,7 +138,8 @@ def test_references_lead_to_places(world: World) -> None:
         ("https://example.com/x.csv", InvalidUri),
         ("./here", InvalidUri),
         ("azureml://datastores/workspacefilestore/paths/x", Unsupported),
-        ("azureml://registries/r/models/m/versions/1", Unsupported),
+        ("azureml://registries/r/models/m/versions/1", ResourceMissing),
+        ("azureml://registries/azureml-meta/models/m/versions/1", Unsupported),
     ],
 )
 def test_references_that_lead_nowhere(world: World, uri: str, error: type[Exception]) -> None:
