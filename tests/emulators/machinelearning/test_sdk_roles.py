@@ -110,6 +110,24 @@ def test_production_refuses_each_change(
             ).result()
 
 
+def test_a_workspace_is_made_where_the_role_reaches(
+    estate: Estate, deployer: Identity, staging: str, production: str
+) -> None:
+    """The client deploys a template, and a deployment acts as its caller."""
+    from azure.ai.ml.entities import Workspace
+    from azure.core.exceptions import HttpResponseError
+
+    def make(scope: str) -> Any:
+        client = estate.client(deployer.credential, scope)
+        return client.workspaces.begin_create(
+            Workspace(name="ws-of-deployer", location="eastus")
+        ).result()
+
+    assert make(staging).name == "ws-of-deployer"
+    with pytest.raises(HttpResponseError, match="does not have authorization"):
+        make(production)
+
+
 def test_lists_show_what_may_be_seen(estate: Estate, deployer: Identity) -> None:
     from azure.mgmt.resource.resources import ResourceManagementClient
 
