@@ -23,23 +23,37 @@ page; `python -m benchmarks.NAME --help` says what one benchmark does.
 
 
 def main() -> None:
-    """Run them one after the other; a benchmark that fails is said to have failed."""
+    """Run all, or those named, one after the other; the others' sections stay as they are."""
     known = [name for name in MODULES if (Path(__file__).parent / f"{name}.py").exists()]
     wanted = [name for name in sys.argv[1:] if name in known] or known
-    parts = [HEAD, _conditions()]
+    sections = _sections()
     for name in wanted:
         print(f"… {name}", file=sys.stderr, flush=True)
-        about = (import_module(f"benchmarks.{name}").__doc__ or name).strip().splitlines()[0]
-        done = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{name}"],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        shown = done.stdout.strip() if done.returncode == 0 else "The run failed."
-        body = shown if shown.startswith("|") else f"```text\n{shown}\n```"
-        parts.append(f"## {name}\n\n{about}\n\n{body}\n")
+        sections[name] = _section(name)
+    parts = [HEAD, *(sections[name] for name in known if name in sections)]
     PAGE.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _sections() -> dict[str, str]:
+    """The page's sections as they are, by benchmark."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    parts = text.split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in parts}
+
+
+def _section(name: str) -> str:
+    conditions = _conditions()
+    about = (import_module(f"benchmarks.{name}").__doc__ or name).strip().splitlines()[0]
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    # The SDK prints dots while it waits, ahead of a benchmark's first line.
+    shown = done.stdout.strip().lstrip(".") if done.returncode == 0 else "The run failed."
+    body = shown if shown.startswith("|") else f"```text\n{shown}\n```"
+    return f"## {name}\n\n{about}\n\n{body}\n\n{conditions}"
 
 
 def _conditions() -> str:
