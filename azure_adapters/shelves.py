@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azure_adapters.machinelearning import quiet, text_of
-from azure_adapters.promotion import Evidence, Model, Route
+from azure_adapters.promotion import (
+    Evidence,
+    Model,
+    Promotion,
+    Refused,
+    Route,
+    Rule,
+    promote,
+    undo,
+)
+from azure_adapters.settings import Settings, WrongTarget
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -158,17 +169,51 @@ def registry(credential: TokenCredential, name: str) -> SdkModelShelf:
     return SdkModelShelf(ml, f"registry {name}")
 
 
-def route(
-    credential: TokenCredential, source: tuple[str, str], target: tuple[str, str], through: str
-) -> Route:
-    """From one workspace by a registry to another; each of the two is its ARM id and a title.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be promoted, or taken back."""
+
+    model: str  # `name` or `name:version`
+    source: str  # short names of workspaces
+    target: str
+    registry: str
+    rule: Rule | None
+    back: bool
+
+
+def perform(settings: Settings, wanted: Wanted, now: str) -> Promotion:
+    """Promote or take back in the workspaces that the settings name.
+
+    Args:
+        now: UTC, ISO 8601.
 
     Raises:
-        UnknownPlace: one of the three is not there.
+        WrongTarget: a workspace or registry that is not there, or none is named.
+        Refused: what was asked for would be wrong, or the service refuses it.
+        LookupError: there is no such model.
     """
-    return Route(
-        workspace(credential, *source),
-        registry(credential, through),
-        through,
-        workspace(credential, *target),
-    )
+    from azure.core.exceptions import AzureError
+    from azure.identity import DefaultAzureCredential
+
+    credential = DefaultAzureCredential()
+    name, _, version = wanted.model.partition(":")
+    try:
+        if wanted.back:
+            target = workspace(credential, settings.scope_of(wanted.target), wanted.target)
+            return undo(target, name, now)
+        if not wanted.registry:
+            raise WrongTarget("name a registry: --registry or AZUREML_REGISTRY_NAME")
+        route = Route(
+            workspace(credential, settings.scope_of(wanted.source), wanted.source),
+            registry(credential, wanted.registry),
+            wanted.registry,
+            workspace(credential, settings.scope_of(wanted.target), wanted.target),
+        )
+        return promote(route, name, version or None, wanted.rule, now)
+    except UnknownPlace as unknown:
+        raise WrongTarget(
+            f"{unknown}; AZUREML_WORKSPACES gives workspaces short names:"
+            ' {"dev": "group/workspace", ...}'
+        ) from unknown
+    except AzureError as failed:
+        raise Refused(str(failed.message).strip()) from failed

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from azure_adapters import promotion
+from azure_adapters import promotion, shelves
 from azure_adapters import settings as targets
 from scenarios import elsewhere
 
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from azure_adapters.promotion import Comparison, Promotion, Rule
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the command line asks for."""
-
-    model: str  # `name` or `name:version`
-    source: str
-    target: str
-    registry: str
-    rule: Rule | None
-    back: bool
 
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,18 +54,18 @@ def promote(  # noqa: PLR0913  (typer reads options as parameters)
     try:
         settings = targets.load(target)
         rule = promotion.Rule(metric, min_gain, lower) if metric else None
-        wanted = Wanted(model, source, to, registry or settings.registry, rule, undo)
+        wanted = shelves.Wanted(model, source, to, registry or settings.registry, rule, undo)
         here = targets.started_with()
         if settings.needs_rehearsal and (state is not None or not targets.is_rehearsed(here)):
             words = _words(wanted, as_json)
             raise typer.Exit(elsewhere.run("scenarios.promoting", words, state))
         settings.check(one_workspace=False)
-        _finish(_done(settings, wanted), wanted, as_json)
+        _finish(shelves.perform(settings, wanted, _now()), wanted, as_json)
     except (targets.WrongTarget, elsewhere.NotUp, promotion.Refused, LookupError) as wrong:
         _refuse(str(wrong))
 
 
-def _words(wanted: Wanted, as_json: bool) -> list[str]:
+def _words(wanted: shelves.Wanted, as_json: bool) -> list[str]:
     """The same wish for another process."""
     words = [wanted.model, "--to", wanted.target, "--target", "local"]
     for option, value in (("--from", wanted.source), ("--registry", wanted.registry)):
@@ -89,34 +77,6 @@ def _words(wanted: Wanted, as_json: bool) -> list[str]:
     return words + ["--undo"] * wanted.back + ["--json"] * as_json
 
 
-def _done(settings: targets.Settings, wanted: Wanted) -> Promotion:
-    """Do it by the SDKs, whose own refusals become one line."""
-    from azure.core.exceptions import AzureError
-    from azure.identity import DefaultAzureCredential
-
-    from azure_adapters import shelves
-
-    name, _, version = wanted.model.partition(":")
-    now = _now()
-    target = (settings.scope_of(wanted.target), wanted.target)
-    try:
-        if wanted.back:
-            place = shelves.workspace(DefaultAzureCredential(), *target)
-            return promotion.undo(place, name, now)
-        if not wanted.registry:
-            raise targets.WrongTarget("name a registry: --registry or AZUREML_REGISTRY_NAME")
-        source = (settings.scope_of(wanted.source), wanted.source)
-        route = shelves.route(DefaultAzureCredential(), source, target, wanted.registry)
-        return promotion.promote(route, name, version or None, wanted.rule, now)
-    except shelves.UnknownPlace as unknown:
-        raise targets.WrongTarget(
-            f"{unknown}; AZUREML_WORKSPACES gives workspaces short names:"
-            ' {"dev": "group/workspace", ...}'
-        ) from unknown
-    except AzureError as failed:
-        raise promotion.Refused(str(failed.message).strip()) from failed
-
-
 def _now() -> str:
     """UTC to the millisecond, so that the order of promotions is theirs."""
     nanoseconds = time.time_ns()
@@ -124,7 +84,7 @@ def _now() -> str:
     return f"{whole}.{nanoseconds // 10**6 % 1000:03}Z"
 
 
-def _finish(made: Promotion, wanted: Wanted, as_json: bool) -> NoReturn:
+def _finish(made: Promotion, wanted: shelves.Wanted, as_json: bool) -> NoReturn:
     if as_json:
         typer.echo(json.dumps(asdict(made)))
     else:
@@ -132,7 +92,7 @@ def _finish(made: Promotion, wanted: Wanted, as_json: bool) -> NoReturn:
     raise typer.Exit(1 if made.status == "refused" else 0)
 
 
-def _show(made: Promotion, wanted: Wanted) -> None:
+def _show(made: Promotion, wanted: shelves.Wanted) -> None:
     if made.status == "undone":
         now = f"{made.model}:{made.version} is" if made.version else "nothing is"
         typer.echo(f"Undone: {now} in place in {made.target}; {made.before} is withdrawn.")
