@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from azure_adapters.ports import Adapters
 from azure_adapters.settings import Settings
 from azure_adapters.target import Names, Target
@@ -23,15 +25,25 @@ def connect(settings: Settings) -> Adapters:
 
     from azure.identity import DefaultAzureCredential
 
-    from azure_adapters import machinelearning as ml
-    from azure_adapters.batch import SdkBatchEndpoints
-    from azure_adapters.storage import SdkBlobs
-
     endpoints: dict[str, str] = {}
     if settings.storage_account:
         endpoints["storage"] = f"https://{settings.storage_account}.blob.core.windows.net"
-    target = Target(names_of(settings), endpoints, DefaultAzureCredential())
+    return _connected(Target(names_of(settings), endpoints, DefaultAzureCredential()))
+
+
+def _connected(target: Target) -> Adapters:
+    from azure_adapters import machinelearning as ml
+    from azure_adapters.batch import SdkBatchEndpoints
+    from azure_adapters.schedules import SdkSchedules
+    from azure_adapters.stages import SdkStages
+    from azure_adapters.storage import SdkBlobs
+
     client = ml.client(target)
+
+    def elsewhere(workspace: str) -> Adapters:
+        """The adapters of another workspace of the group; its storage account is another one."""
+        return _connected(replace(target, names=replace(target.names, workspace=workspace)))
+
     return Adapters(
         suffix=target.names.suffix,
         data=ml.SdkDatasets(client),
@@ -41,5 +53,7 @@ def connect(settings: Settings) -> Adapters:
         models=ml.SdkModels(client),
         endpoints=ml.SdkOnlineEndpoints(client),
         batch=SdkBatchEndpoints(client),
+        schedules=SdkSchedules(client),
+        stages=SdkStages(client, target, elsewhere),
         blobs=SdkBlobs(target),
     )

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from azure_adapters.factory import names_of
-from azure_adapters.ports import Adapters, Answer, Asset, Say
+from azure_adapters.ports import Adapters, Answer, Asset, Promoted, Say
 from azure_adapters.settings import Settings
 
 
@@ -35,6 +35,7 @@ class Rehearsed:
     output: Callable[[str, Path], None]  # writes the files of a job's named output
     invoke: Callable[[str | None, Any], Answer] | None = None  # deployment asked, body
     predictions: Callable[[str | None, Path], Path] | None = None  # deployment, folder to write to
+    promotes: Callable[[Asset, str], Promoted] | None = None  # model, target
 
 
 class Plan:
@@ -51,6 +52,12 @@ class Plan:
         if self._note:
             self._note(planned)
 
+    def promotes(self, model: Asset, target: str) -> Promoted:
+        """Say what the scenario is told of a promotion."""
+        if self._rehearsed.promotes is None:
+            return Promoted(True, model.version, "")
+        return self._rehearsed.promotes(model, target)
+
     def adapters(self, settings: Settings) -> Adapters:
         """Return this plan as the adapters of the workspace that the settings name."""
         return Adapters(
@@ -62,6 +69,8 @@ class Plan:
             models=_Models(self._add),
             endpoints=_OnlineEndpoints(self._add, self._rehearsed),
             batch=_BatchEndpoints(self._add, self._rehearsed),
+            schedules=_Schedules(self._add),
+            stages=_Stages(self._add, self, settings),
             blobs=_Blobs(self._add),
         )
 
@@ -248,6 +257,43 @@ class _BatchEndpoints:
 
     def delete(self, endpoint: str) -> None:
         self._add("delete", "batch endpoint", endpoint, "with its deployments")
+
+
+class _Schedules(_Noting):
+    def create(self, file: Path, inputs: Mapping[str, str | int | float]) -> str:
+        made = _read(file)
+        trigger = made["trigger"]
+        when = trigger.get("expression") or f"each {trigger.get('frequency')}"
+        self._add("create", "schedule", made["name"], f"{when}, {trigger.get('time_zone', 'UTC')}")
+        return str(made["name"])
+
+    def trigger(self, schedule: str) -> str:
+        self._add("submit", "job", schedule, "by the schedule, once")
+        return f"{schedule}-1"
+
+    def remove(self, schedule: str) -> None:
+        self._add("delete", "schedule", schedule)
+
+
+class _Stages:
+    def __init__(self, add: Callable[..., None], plan: Plan, settings: Settings) -> None:
+        self._add, self._plan, self._settings = add, plan, settings
+
+    def registry(self, file: Path, name: str) -> str:
+        self._add("create", "registry", name, "unless it is there")
+        return name
+
+    def workspace(self, file: Path, name: str) -> Adapters:
+        self._add("create", "workspace", name, "unless it is there")
+        return self._plan.adapters(self._settings.model_copy(update={"workspace": name}))
+
+    def promote(
+        self, model: Asset, registry: str, source: str, target: str, *, metric: str, min_gain: float
+    ) -> Promoted:
+        said = self._plan.promotes(model, target)
+        by = f"{metric} must gain {min_gain:g}"
+        self._add("create", "model", model.name, f"in {target} through {registry}, {by}")
+        return said
 
 
 class _Blobs(_Noting):

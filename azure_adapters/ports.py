@@ -233,6 +233,58 @@ class BatchEndpoints(Protocol):
         ...
 
 
+class Schedules(Protocol):
+    """Jobs that are submitted again and again."""
+
+    def create(self, file: Path, inputs: Mapping[str, str | int | float]) -> str:
+        """Create or update the schedule of a YAML with inputs of its job replaced; its name."""
+        ...
+
+    def trigger(self, schedule: str) -> str:
+        """Let it submit its job once, now; return the job's name."""
+        ...
+
+    def remove(self, schedule: str) -> None:
+        """Disable and delete it; one that is not there is no error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """What came of a promotion."""
+
+    done: bool  # whether the model is in place in the target now
+    version: str  # that is in place there; "" where none is
+    why: str  # why it was refused; "" when it was not
+
+
+class Stages(Protocol):
+    """The other workspaces that a model passes, and the registry that it goes through."""
+
+    def registry(self, file: Path, name: str) -> str:
+        """Make the registry of a YAML under `name` unless it is there; return its name."""
+        ...
+
+    def workspace(self, file: Path, name: str) -> Adapters:
+        """Make the workspace of a YAML under `name` unless it is there; return its adapters."""
+        ...
+
+    def promote(
+        self, model: Asset, registry: str, source: str, target: str, *, metric: str, min_gain: float
+    ) -> Promoted:
+        """Put a model in place in the next workspace, if it is better than what is in place.
+
+        Args:
+            model: as it is registered in `source`.
+            registry: which it goes through.
+            source: name of a workspace; "" is the one that these adapters are connected to.
+            target: name of a workspace.
+            metric: what it must be better in.
+            min_gain: by at least so much.
+        """
+        ...
+
+
 class Blobs(Protocol):
     """Blobs of the workspace's storage account."""
 
@@ -261,4 +313,6 @@ class Adapters:
     models: Models
     endpoints: OnlineEndpoints
     batch: BatchEndpoints
+    schedules: Schedules
+    stages: Stages
     blobs: Blobs

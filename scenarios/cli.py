@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCENARIOS: Mapping[str, tuple[str, str]] = {
     "batch-endpoint": (
         "scenarios.batch_endpoint",
-        "train, score folders of files with and without code, release a second deployment",
+        "promote a model to production, score folders in batches, repeat it by a schedule",
     ),
     "online-endpoint": (
         "scenarios.online_endpoint",

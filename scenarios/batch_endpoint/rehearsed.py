@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from azure_adapters.plan import Rehearsed
+from azure_adapters.ports import Asset, Promoted
 from data.generate import rows, to_csv
 
 ROWS = 45
@@ -13,7 +14,10 @@ PARTS = 9
 
 
 def _output(name: str, folder: Path) -> None:
-    del name  # the job has one output that the scenario reads
+    del name  # each job has one output that the scenario reads
+    # The third job in production, which is the default deployment's.
+    last = {"job": "batchjob-3", "status": "Completed"}
+    (folder / "job.json").write_text(json.dumps(last), encoding="utf-8")
     held_back = rows(ROWS, 1).drop(columns=["Attrition"])
     (folder / "held_back.csv").write_bytes(to_csv(held_back))
     scored = held_back[["EmployeeNumber"]].assign(label="No", chance=0.5)
@@ -37,4 +41,22 @@ def _predictions(deployment: str | None, folder: Path) -> Path:
     return target
 
 
-REHEARSED = Rehearsed(_output, predictions=_predictions)
+class _Gate:
+    """Lets the first candidate pass to both workspaces, and the one after it to none."""
+
+    def __init__(self) -> None:
+        self._passed = 0
+
+    def __call__(self, model: Asset, target: str) -> Promoted:
+        self._passed += 1
+        if self._passed <= 2:
+            return Promoted(True, "next", "")
+        return Promoted(False, "next", f"{model.name} would be worse in {target}")
+
+
+def rehearsed() -> Rehearsed:
+    """What one run of the scenario is told."""
+    return Rehearsed(_output, predictions=_predictions, promotes=_Gate())
+
+
+REHEARSED = rehearsed()

@@ -1,4 +1,8 @@
-"""Train, deploy behind a batch endpoint, score folders, and release a second deployment."""
+"""From a trained model to a scheduled batch endpoint in production, by adapters only.
+
+Development trains; a registry carries the model to staging, where it scores a few files, and to
+production, where it scores folders, gets a second deployment, and is repeated by a schedule.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import data
-from azure_adapters.ports import Adapters, Asset
+from azure_adapters.ports import Adapters, Asset, Promoted
 from scenarios.batch_endpoint import files
 from scenarios.report import Report
 
 HERE = Path(__file__).parent
 DATA = Path(data.__file__).parent / "attrition" / "data.yml"
 MODEL = "attrition-batch"
+METRIC = "held_back_auc"
 PARTS = 9  # files in the folder that is scored
+POOR = 0.02  # share of the rows that the second candidate learns from
 SAME = 1e-6  # chances may differ this much from those of training
 
 
@@ -25,35 +31,51 @@ class Trained:
     """What training left behind."""
 
     model: Asset
-    environment: Asset
+    auc: float
     held_back: Path  # rows the model has not seen, a CSV without the target
     scored: list[files.Row]  # the same rows as training scored them
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A workspace on the way, with what was made ready there."""
+
+    adapters: Adapters
+    name: str  # of the workspace
+    endpoint: str  # name of its batch endpoint
 
 
 def run(adapters: Adapters, report: Report, source: Path | None = None) -> None:
     """Go through the whole scenario, and clean up whatever happens.
 
     Args:
-        adapters: connected to a workspace.
+        adapters: connected to the development workspace.
         report: takes the steps.
         source: a CSV of either form of the attrition table; None is the generated one.
 
     Raises:
         Exception: whatever a step raised; the report has it.
     """
-    endpoint = f"attrition-batch-{adapters.suffix}"
-    with TemporaryDirectory(prefix="attrition-") as folder:
-        trained = _train(adapters, report, source, Path(folder))
+    with TemporaryDirectory(prefix="attrition-") as given:
+        folder = Path(given)
+        dataset = _prepare(adapters, report, source, folder)
+        trained = _train(adapters, report, dataset, folder, 1.0)
+        registry, staging, production = _open(adapters, report)
         try:
-            _release(adapters, report, endpoint, trained)
-            _score(adapters, report, endpoint, trained, Path(folder))
+            _to_staging(adapters, report, trained, registry, staging, folder)
+            environment = _to_production(adapters, report, registry, staging, production)
+            _score(production, report, trained, environment, folder)
+            _refuse_a_worse_one(adapters, report, dataset, registry, staging, folder)
+            _repeat(production, report, trained, folder)
         finally:
             with report.step("clean up") as note:
-                adapters.batch.delete(endpoint)
-                note.detail = f"{endpoint} deleted; data, environment, jobs and model stay"
+                production.adapters.schedules.remove("attrition-nightly")
+                for stage in (staging, production):
+                    stage.adapters.batch.delete(stage.endpoint)
+                note.detail = "endpoints and schedule deleted; workspaces, registry and models stay"
 
 
-def _train(adapters: Adapters, report: Report, source: Path | None, folder: Path) -> Trained:
+def _prepare(adapters: Adapters, report: Report, source: Path | None, folder: Path) -> Asset:
     with report.step("register data") as note:
         file = _adapted(source, folder) if source else None
         dataset = adapters.data.register(DATA, path=file)
@@ -62,70 +84,158 @@ def _train(adapters: Adapters, report: Report, source: Path | None, folder: Path
         environment = adapters.environments.register(HERE / "environment.yml")
         compute = adapters.computes.ensure(HERE / "compute.yml")
         note.detail = f"{environment.reference}; compute {compute}"
-    with report.step("train") as note:
-        job = adapters.jobs.submit(HERE / "training.yml", {"raw": dataset.reference})
+    return dataset
+
+
+def _train(
+    adapters: Adapters, report: Report, dataset: Asset, folder: Path, share: float
+) -> Trained:
+    poor = share < 1
+    with report.step("train a worse candidate" if poor else "train") as note:
+        least = 0.0 if poor else 0.7
+        inputs = {"raw": dataset.reference, "share": str(share), "min_auc": str(least)}
+        job = adapters.jobs.submit(HERE / "training.yml", inputs)
         adapters.jobs.wait(job, note.say)
-        measured = adapters.jobs.download(job, "report", folder)
+        measured = adapters.jobs.download(job, "report", folder / job)
         metrics = _json(measured / "metrics.json")
-        _must(bool(metrics["passed"]), f"AUC {metrics['held_back_auc']} is too low")
+        _must(bool(metrics["passed"]), f"AUC {metrics[METRIC]} is too low")
         scored = files.read(measured / "scored.csv")
-        note.detail = f"AUC {metrics['held_back_auc']:.3f} on {len(scored)} held-back rows"
-    with report.step("register model") as note:
         path = f"azureml://jobs/{job}/outputs/model"
-        auc = f"{metrics['held_back_auc']:.4f}"
-        model = adapters.models.register(MODEL, path, {"held_back_auc": auc, "job": job})
-        note.detail = f"{model.reference} of job {job}"
-    return Trained(model, environment, measured / "held_back.csv", scored)
+        model = adapters.models.register(MODEL, path, {"job": job})
+        auc = float(metrics[METRIC])
+        note.detail = f"{model.reference}: AUC {auc:.3f} on {len(scored)} held-back rows"
+    return Trained(model, auc, measured / "held_back.csv", scored)
 
 
-def _release(adapters: Adapters, report: Report, endpoint: str, trained: Trained) -> None:
+def _open(adapters: Adapters, report: Report) -> tuple[str, Stage, Stage]:
+    with report.step("open staging and production") as note:
+        suffix = adapters.suffix
+        registry = adapters.stages.registry(HERE / "registry.yml", f"attrition-{suffix}")
+        made = []
+        for name in ("staging", "production"):
+            workspace = f"attrition-{name}-{suffix}"
+            there = adapters.stages.workspace(HERE / "workspace.yml", workspace)
+            made.append(Stage(there, workspace, f"attrition-{name[:5]}-{suffix}"))
+        note.detail = f"registry {registry}, workspaces {made[0].name} and {made[1].name}"
+    return registry, made[0], made[1]
+
+
+def _to_staging(
+    adapters: Adapters,
+    report: Report,
+    trained: Trained,
+    registry: str,
+    staging: Stage,
+    folder: Path,
+) -> None:
+    batch = staging.adapters.batch
+    with report.step("promote to staging") as note:
+        made = _promoted(adapters, trained.model, registry, ("", staging.name))
+        _must(made.done, made.why)
+        note.detail = f"{MODEL}:{made.version} is in place in {staging.name}"
+    with report.step("try it in staging") as note:
+        staging.adapters.computes.ensure(HERE / "compute.yml")
+        batch.create(HERE / "endpoint.yml", staging.endpoint)
+        model = staging.adapters.models.get(MODEL, made.version)
+        batch.default(staging.endpoint, batch.deploy(HERE / "labels.yml", staging.endpoint, model))
+        note.detail = _labels(staging, trained, folder / "staging", note.say)
+        batch.delete(staging.endpoint)
+
+
+def _to_production(
+    adapters: Adapters, report: Report, registry: str, staging: Stage, production: Stage
+) -> Asset:
+    """Promote, and make everything ready there; the environment for what has code."""
+    there, endpoint = production.adapters, production.endpoint
+    with report.step("promote to production") as note:
+        here = staging.adapters.models.get(MODEL)
+        made = _promoted(adapters, here, registry, (staging.name, production.name))
+        _must(made.done, made.why)
+        note.detail = f"{MODEL}:{made.version} is in place in {production.name}"
     with report.step("create endpoint") as note:
-        note.detail = adapters.batch.create(HERE / "endpoint.yml", endpoint)
+        environment = there.environments.register(HERE / "environment.yml")
+        there.computes.ensure(HERE / "compute.yml")
+        note.detail = there.batch.create(HERE / "endpoint.yml", endpoint)
     with report.step("deploy the model without code") as note:
-        name = adapters.batch.deploy(HERE / "labels.yml", endpoint, trained.model)
-        adapters.batch.default(endpoint, name)
-        note.detail = f"{trained.model.reference} as {name}, the default"
+        model = there.models.get(MODEL, made.version)
+        name = there.batch.deploy(HERE / "labels.yml", endpoint, model)
+        there.batch.default(endpoint, name)
+        note.detail = f"{model.reference} as {name}, the default"
+    return environment
 
 
 def _score(
-    adapters: Adapters, report: Report, endpoint: str, trained: Trained, folder: Path
+    production: Stage, report: Report, trained: Trained, environment: Asset, folder: Path
 ) -> None:
-    batch = adapters.batch
+    batch, endpoint = production.adapters.batch, production.endpoint
     with report.step("score a folder") as note:
-        written = files.cut(trained.held_back, folder / "employees", PARTS)
-        job = batch.invoke(endpoint, folder / "employees", experiment="attrition-nightly")
-        adapters.jobs.wait(job, note.say)
-        labels = files.labels(batch.predictions(job, folder / "labels"))
-        note.detail = f"job {job}: {len(written)} files, {len(labels)} rows"
-    with report.step("compare with training") as note:
-        rows = len(trained.scored)
-        wanted = files.expected(trained.scored, written, rows)
-        wrong = [place for place, label in wanted.items() if labels.get(place) != label]
-        _must(not wrong and len(labels) == rows, f"{len(wrong)} of {rows} rows differ")
-        note.detail = f"all {rows} labels as the trained model gave them"
+        note.detail = _labels(production, trained, folder / "production", note.say)
     with report.step("deploy a script beside it") as note:
-        name = batch.deploy(HERE / "chances.yml", endpoint, trained.model, trained.environment)
+        model = production.adapters.models.get(MODEL)
+        name = batch.deploy(HERE / "chances.yml", endpoint, model, environment)
         note.detail = f"{name}; the default stays"
     with report.step("try the script by its name") as note:
-        note.detail = _verdicts(adapters, endpoint, trained, folder, "chances")
+        note.detail = _chances(production, trained, folder, "chances")
     with report.step("make the script the default") as note:
         batch.default(endpoint, "chances")
-        note.detail = _verdicts(adapters, endpoint, trained, folder, None)
-    with report.step("list jobs") as note:
-        started = batch.jobs(endpoint)
-        _must(len(started) == 3, f"three jobs were started, {len(started)} are listed")
-        note.detail = ", ".join(f"{name} {status}" for name, status in started.items())
+        note.detail = _chances(production, trained, folder, None)
 
 
-def _verdicts(
-    adapters: Adapters, endpoint: str, trained: Trained, folder: Path, deployment: str | None
-) -> str:
+def _refuse_a_worse_one(
+    adapters: Adapters, report: Report, dataset: Asset, registry: str, staging: Stage, folder: Path
+) -> None:
+    poor = _train(adapters, report, dataset, folder, POOR)
+    with report.step("refuse to promote it") as note:
+        made = _promoted(adapters, poor.model, registry, ("", staging.name))
+        _must(not made.done, f"{poor.model.reference} with AUC {poor.auc:.3f} was promoted")
+        note.detail = f"{made.why}; {MODEL}:{made.version} stays in place"
+
+
+def _repeat(production: Stage, report: Report, trained: Trained, folder: Path) -> None:
+    there = production.adapters
+    with report.step("schedule it nightly") as note:
+        export = there.data.register(HERE / "employees.yml", path=folder / "production")
+        jobs = there.batch.create(HERE / "endpoint.yml", production.endpoint)
+        inputs = {"jobs": jobs, "data": export.name, "version": export.version}
+        schedule = there.schedules.create(HERE / "schedule.yml", inputs)
+        note.detail = f"{schedule} scores {export.reference} every night"
+    with report.step("let the schedule run once") as note:
+        job = there.schedules.trigger(schedule)
+        there.jobs.wait(job, note.say)
+        said = _json(there.jobs.download(job, "report", folder / "nightly") / "job.json")
+        found = files.verdicts(there.batch.predictions(said["job"], folder / "verdicts"))
+        rows = len(trained.scored)
+        _must(len(found) == rows, f"{len(found)} of {rows} rows were scored")
+        started = there.batch.jobs(production.endpoint)
+        note.detail = f"job {job} started {said['job']}: {rows} rows; {len(started)} jobs so far"
+
+
+def _promoted(adapters: Adapters, model: Asset, registry: str, way: tuple[str, str]) -> Promoted:
+    """Promote along the way from one workspace to another, where it must be no worse."""
+    source, target = way
+    return adapters.stages.promote(model, registry, source, target, metric=METRIC, min_gain=0.0)
+
+
+def _labels(stage: Stage, trained: Trained, folder: Path, say: Any) -> str:
+    """Score a folder by the default deployment and compare every label with training's."""
+    written = files.cut(trained.held_back, folder, PARTS)
+    job = stage.adapters.batch.invoke(stage.endpoint, folder, experiment="attrition-batch")
+    stage.adapters.jobs.wait(job, say)
+    found = files.labels(stage.adapters.batch.predictions(job, folder.with_name(job)))
+    rows = len(trained.scored)
+    wanted = files.expected(trained.scored, written, rows)
+    wrong = [place for place, label in wanted.items() if found.get(place) != label]
+    _must(not wrong and len(found) == rows, f"{len(wrong)} of {rows} rows differ")
+    return f"job {job}: {len(written)} files, {rows} rows, all labels as training gave them"
+
+
+def _chances(production: Stage, trained: Trained, folder: Path, deployment: str | None) -> str:
     """Score the folder by the script and compare every chance with training's."""
-    job = adapters.batch.invoke(
-        endpoint, folder / "employees", deployment=deployment, mini_batch_size=2
-    )
-    adapters.jobs.wait(job, lambda line: None)
-    found = files.verdicts(adapters.batch.predictions(job, folder / job))
+    batch, there = production.adapters.batch, production.adapters
+    source = folder / "production"
+    job = batch.invoke(production.endpoint, source, deployment=deployment, mini_batch_size=2)
+    there.jobs.wait(job, lambda line: None)
+    found = files.verdicts(batch.predictions(job, folder / job))
     for row in trained.scored:
         said = found.get(str(int(float(row["EmployeeNumber"]))))
         _must(
@@ -137,7 +247,7 @@ def _verdicts(
 
 
 def _adapted(source: Path, folder: Path) -> Path:
-    """Bring a file of either form into the one that the training code reads."""
+    """Write a file of either form as the adapted one."""
     from data.generate import to_csv
     from data.load import load
 
@@ -152,4 +262,4 @@ def _json(file: Path) -> Any:
 
 def _must(holds: bool, otherwise: str) -> None:
     if not holds:
-        raise AssertionError(otherwise)
+        raise RuntimeError(otherwise)

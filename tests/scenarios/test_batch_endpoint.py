@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from azure_adapters.plan import Plan, Rehearsed
+from azure_adapters.ports import Asset, Promoted
 from azure_adapters.settings import Settings
 from data import generate
 from scenarios.batch_endpoint import files, rehearsed, scenario
@@ -23,23 +24,37 @@ STEPS = [
     "register data",
     "register environment",
     "train",
-    "register model",
+    "open staging and production",
+    "promote to staging",
+    "try it in staging",
+    "promote to production",
     "create endpoint",
     "deploy the model without code",
     "score a folder",
-    "compare with training",
     "deploy a script beside it",
     "try the script by its name",
     "make the script the default",
-    "list jobs",
+    "train a worse candidate",
+    "refuse to promote it",
+    "schedule it nightly",
+    "let the schedule run once",
     "clean up",
 ]
 Predictions = Callable[[str | None, Path], Path]
+Promotes = Callable[[Asset, str], Promoted]
 
 
-def run_with(predictions: Predictions | None) -> tuple[Outcome, Plan]:
-    told = rehearsed.REHEARSED
-    plan = Plan(Rehearsed(told.output, predictions=predictions or told.predictions))
+def run_with(
+    predictions: Predictions | None, promotes: Promotes | None = None
+) -> tuple[Outcome, Plan]:
+    told = rehearsed.rehearsed()
+    plan = Plan(
+        Rehearsed(
+            told.output,
+            predictions=predictions or told.predictions,
+            promotes=promotes or told.promotes,
+        )
+    )
     adapters = plan.adapters(SETTINGS)
     return perform("x", "local", lambda report: scenario.run(adapters, report)), plan
 
@@ -49,17 +64,31 @@ def test_a_good_run_goes_through_every_step_in_order() -> None:
     assert made.status == "succeeded", made
     assert [step.name for step in made.steps] == STEPS
     kinds = [one.kind for one in plan.made]
-    assert kinds.count("batch deployment") == 2
-    assert kinds.count("batch job") == 3
+    assert kinds.count("batch deployment") == 3  # one of them in staging
+    assert kinds.count("batch job") == 4
     last = plan.made[-1]
     assert (last.action, last.kind) == ("delete", "batch endpoint")
 
 
 @pytest.mark.parametrize(
+    ("passes", "step"),
+    [
+        (lambda target: "staging" not in target, "promote to staging"),
+        (lambda target: "production" not in target, "promote to production"),
+        (lambda target: True, "refuse to promote it"),
+    ],
+)
+def test_the_gates_decide(passes: Callable[[str], bool], step: str) -> None:
+    made, plan = run_with(None, lambda model, target: Promoted(passes(target), "1", "worse"))
+    assert [one.name for one in made.steps if one.status == "failed"] == [step]
+    assert plan.made[-1].action == "delete"
+
+
+@pytest.mark.parametrize(
     ("change", "step"),
     [
-        (lambda text: text.replace("0,No,", "0,Yes,", 1), "compare with training"),
-        (lambda text: text.partition("\n")[2], "compare with training"),
+        (lambda text: text.replace("0,No,", "0,Yes,", 1), "try it in staging"),
+        (lambda text: text.partition("\n")[2], "try it in staging"),
         (lambda text: text.replace(" 0.5 ", " 0.6 ", 1), "try the script by its name"),
     ],
     ids=["another label", "a row missing", "another chance"],
@@ -96,9 +125,16 @@ def test_a_folder_is_cut_into_files_and_put_together_again(tmp_path: Path) -> No
 
 def test_the_yaml_loads_with_the_sdk() -> None:
     from azure.ai import ml
-    from azure.ai.ml.entities._load_functions import load_model_batch_deployment
+    from azure.ai.ml.entities._load_functions import load_model_batch_deployment, load_schedule
 
     here = scenario.HERE
+    nightly: Any = ml.load_job(here / "nightly.yml")
+    assert list(nightly.jobs) == ["score"]
+    schedule: Any = load_schedule(here / "schedule.yml")
+    assert schedule.trigger.expression == "0 2 * * *"
+    assert ml.load_registry(here / "registry.yml").name == "attrition"
+    assert ml.load_workspace(here / "workspace.yml").name == "attrition-staging"
+    assert ml.load_data(here / "employees.yml", params_override=[{"path": "."}]).name == "employees"
     job: Any = ml.load_job(here / "training.yml")
     assert list(job.outputs) == ["model", "report"]
     assert ml.load_batch_endpoint(here / "endpoint.yml").auth_mode == "aad_token"
@@ -121,4 +157,6 @@ def test_from_zero_to_scored_files(rehearsal: Rehearsal) -> None:
     assert said["status"] == "succeeded", ended.stderr
     assert [step["name"] for step in said["steps"]] == ["connect", *STEPS]
     details = {step["name"]: step["detail"] for step in said["steps"]}
-    assert details["compare with training"] == "all 500 labels as the trained model gave them"
+    assert details["score a folder"].endswith("9 files, 500 rows, all labels as training gave them")
+    assert "a gain of -" in details["refuse to promote it"]
+    assert details["let the schedule run once"].endswith("500 rows; 4 jobs so far")

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import emulators
 from emulators.kernel.context import Context
 from emulators.machinelearning.engine.batch import deployments
-from emulators.machinelearning.engine.endpoints import contents, recipes
+from emulators.machinelearning.engine.batch.converted import Converted
+from emulators.machinelearning.engine.endpoints import recipes
 from emulators.machinelearning.engine.endpoints.recipes import CODE, MODELS, Recipe
 from emulators.machinelearning.engine.runtime.definition import Prepared
 from emulators.machinelearning.engine.runtime.runtimes import Runtimes
+from emulators.machinelearning.errors import UserError
 from emulators.machinelearning.store.batch import BatchDeployment
 from emulators.machinelearning.store.endpoints import Deployment
 from emulators.machinelearning.store.workspaces import Workspace
 
 # Started as a program, by path, in the deployment's own interpreter: never imported here.
 WORKER = Path(emulators.__file__).parent / "scoring" / "engine" / "inside" / "batch_worker.py"
-PROOF = "batch.json"
-PROVE_TIMEOUT_S = 180.0
 IMPORTS = ("numpy", "onnxruntime", "pyarrow", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet")
 FRAME_IMPORTS = ("mlflow.pyfunc", "pandas")
 READERS = ("pandas", "pyarrow")
@@ -60,6 +57,7 @@ class Contents:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._turns: dict[Path, asyncio.Lock] = {}
+        self._converted = Converted(ctx)
 
     async def of(
         self, ws: Workspace, deployment: BatchDeployment, runtimes: Runtimes, say: Say
@@ -91,8 +89,12 @@ class Contents:
         folder = deployments.folder_of(self._ctx, deployment)
         assert recipe.model is not None, "checked when it was deployed"
         served = recipes.folder_of(folder, recipe.model)
-        recipes.check_servable(served)
-        onnx = await self._converted(deployment.workspace, recipe, served, say)
+        if not (served / "MLmodel").is_file():
+            raise UserError(
+                f"The model {recipe.model.name}:{recipe.model.version} holds no MLmodel file; without"
+                " a scoring script only MLflow models can be deployed."
+            )
+        onnx = await self._converted.of(served, say)
         if onnx is not None:
             prepared = Prepared(Path(sys.executable), _version(), "host", "host")
             imports = self._imports("onnx", IMPORTS)
@@ -105,35 +107,11 @@ class Contents:
 
     def _imports(self, name: str, modules: tuple[str, ...]) -> Path:
         """A folder of code that imports these, for a warm runner to read."""
-        folder = deployments.root_of(self._ctx) / deployments.CONVERTED / "imports" / name
+        folder = deployments.root_of(self._ctx) / deployments.IMPORTS / name
         folder.mkdir(parents=True, exist_ok=True)
         text = "".join(f"import {module}\n" for module in modules)
         (folder / "needed.py").write_text(text, encoding="utf-8")
         return folder
-
-    async def _converted(
-        self, workspace: str, recipe: Recipe, served: Path, say: Say
-    ) -> Path | None:
-        """The model as ONNX when files scored by it give the same rows; made once a version."""
-        assert recipe.model is not None
-        model = recipe.model
-        root = deployments.root_of(self._ctx) / deployments.CONVERTED
-        out = root / workspace / model.name.lower() / model.version
-        async with self._turns.setdefault(out, asyncio.Lock()):
-            out.parent.mkdir(parents=True, exist_ok=True)
-            if await contents.converted(served, out, say) is None:
-                return None
-            proof = out / PROOF
-            if not proof.exists():
-                said = await _proven(served, out)
-                partial = proof.with_suffix(".partial")
-                partial.write_text(json.dumps(said), encoding="utf-8")
-                partial.replace(proof)
-            said = json.loads(proof.read_text(encoding="utf-8"))
-            if said.get("proven"):
-                return out
-            say(f"files are scored by the model as it is: {said.get('reason')}")
-            return None
 
 
 def _shown(folder: Path, recipe: Recipe) -> tuple[Path | None, Path | None]:
@@ -144,28 +122,6 @@ def _shown(folder: Path, recipe: Recipe) -> tuple[Path | None, Path | None]:
 
 def _version() -> str:
     return ".".join(map(str, sys.version_info[:3]))
-
-
-async def _proven(model: Path, onnx: Path) -> dict[str, Any]:
-    """Compare the converted model with the original on files, in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "emulators.scoring", "prove-files", str(model), str(onnx)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        text, errors = await asyncio.wait_for(process.communicate(), PROVE_TIMEOUT_S)
-        said: dict[str, Any] = json.loads(text.decode().strip().splitlines()[-1])
-    except TimeoutError:
-        return {"proven": False, "reason": f"no answer within {PROVE_TIMEOUT_S:g} s"}
-    except (ValueError, IndexError):
-        return {"proven": False, "reason": errors.decode(errors="replace")[-400:]}
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-    return said
 
 
 def _as_online(deployment: BatchDeployment) -> Deployment:

@@ -28,8 +28,8 @@ from emulators.machinelearning.store.workspaces import Workspace
 CONTENT = ("model", "codeConfiguration", "environmentId")
 PIPELINE = "PipelineComponent"
 REFERENCES = ("Id", "DataPath", "OutputPath")
-CONVERTED = "onnx"
-"""Beside the workspaces' folders: models turned to ONNX, by version."""
+IMPORTS = "imports"
+"""Beside the workspaces' folders: code that imports what models without code need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,5 +194,5 @@ def sweep(ctx: Context) -> None:
     """Remove the content of deployments that are gone or were changed."""
     known = {folder_of(ctx, one) for one in ctx.store.scan(BATCH_DEPLOYMENTS)}
     for folder in root_of(ctx).glob("*/*"):
-        if folder not in known and folder.parent.name != CONVERTED:
+        if folder not in known and folder.parent.name != IMPORTS:
             shutil.rmtree(folder, ignore_errors=True)

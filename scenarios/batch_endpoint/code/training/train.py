@@ -36,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--raw", required=True)
     parser.add_argument("--min_auc", type=float, default=0.7)
+    parser.add_argument("--share", type=float, default=1.0, help="of the rows to learn from")
     parser.add_argument("--model", required=True)
     parser.add_argument("--report", required=True)
     args = parser.parse_args()
@@ -46,6 +47,7 @@ def main() -> None:
     train, held_back = train_test_split(
         frame, test_size=0.25, random_state=0, stratify=frame[TARGET]
     )
+    train = train.sample(frac=args.share, random_state=0)
     texts = [name for name in features if name not in numbers]
     model = pipeline(numbers, texts).fit(train[features], train[TARGET])
     chances = model.predict_proba(held_back[features])[:, 1]
