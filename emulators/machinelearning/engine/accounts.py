@@ -54,9 +54,7 @@ async def instrumentation_key(ctx: Context, ws: Home) -> str | None:
     return None if found is None else str(found)
 
 
-async def container_sas(
-    ctx: Context, ws: Home, container: str, permissions: str = "racwdl"
-) -> str:
+async def container_sas(ctx: Context, ws: Home, container: str, permissions: str = "racwdl") -> str:
     """A signature for a container of the workspace's own account, good for eight hours.
 
     Raises:

@@ -152,12 +152,3 @@ def test_the_system_registry_opens_and_others_do_not(ml_client: Any, azure_env: 
         registry.models.get("some-model", version="1")
     with pytest.raises(HttpResponseError, match="could not be found"):
         MLClient(ml_client._credential, registry_name="our-own")
-
-
-def test_schedules_and_batch_endpoints_say_when_they_come(ml_client: Any) -> None:
-    from azure.core.exceptions import HttpResponseError
-
-    with pytest.raises(HttpResponseError, match="part 2"):
-        list(ml_client.schedules.list())
-    with pytest.raises(HttpResponseError, match="part 2"):
-        ml_client.batch_endpoints.get("b")

@@ -244,7 +244,7 @@ def test_outputs_go_to_the_datastore_that_a_pipeline_names(
     assert "/datastores/workspaceartifactstore/paths/azureml/" in child.outputs["out"]["uri"]
 
 
-KINDS = ("parallel", "spark", "automl", "import", "data_transfer", "if_else", "do_while")
+KINDS = ("spark", "automl", "import", "data_transfer", "if_else", "do_while")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "parallel_for", "fl_scatter_gather"])

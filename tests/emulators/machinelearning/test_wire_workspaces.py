@@ -224,8 +224,6 @@ def test_computes_are_names_with_rules(world: World) -> None:
 
 def test_what_azure_has_and_we_do_not_is_said(world: World) -> None:
     for method, path in (
-        ("GET", "/schedules"),
-        ("GET", "/batchEndpoints/b"),
         ("GET", "/featuresets"),
         ("POST", "/diagnose"),
         ("GET", "/privateEndpointConnections"),
