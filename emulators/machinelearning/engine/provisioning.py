@@ -26,6 +26,7 @@ from emulators.machinelearning.store.assets import (
     UPLOADS,
     VERSIONS,
 )
+from emulators.machinelearning.store.batch import BATCH_ENDPOINTS
 from emulators.machinelearning.store.endpoints import ENDPOINTS
 from emulators.machinelearning.store.jobs import CHILD_JOBS, JOB_COUNTS, JOBS, LIVE_JOBS, REUSE
 from emulators.machinelearning.store.schedules import FIRINGS, SCHEDULES
@@ -386,11 +387,12 @@ def delete(ctx: Context, ws: Workspace) -> None:
     """Remove a workspace and what it owns; storage accounts and files stay, as in Azure.
 
     Raises:
-        NestedResources: it has online endpoints, which serve until they are deleted.
+        NestedResources: it has endpoints, which serve until they are deleted.
     """
-    names_left = [found.name for found in ctx.store.scan(ENDPOINTS, ws.guid)]
-    if names_left:
-        raise NestedResources([f"{ws.arm_id}/onlineEndpoints/{name}" for name in names_left])
+    left = [f"onlineEndpoints/{found.name}" for found in ctx.store.scan(ENDPOINTS, ws.guid)]
+    left += [f"batchEndpoints/{found.name}" for found in ctx.store.scan(BATCH_ENDPOINTS, ws.guid)]
+    if left:
+        raise NestedResources([f"{ws.arm_id}/{name}" for name in left])
     with ctx.store.transaction():
         for table in OWNED:
             for record in list(ctx.store.scan(table, ws.guid)):

@@ -378,3 +378,16 @@ def test_a_job_can_be_canceled(batching: Batching, world: World, live: str) -> N
     world.call("POST", f"/jobs/{job}/cancel")
     assert batching.ended(job)["status"] == "Canceled"
     assert batching.child(job)["status"] == "Canceled"
+
+
+def test_a_workspace_with_a_batch_endpoint_stays(batching: Batching, world: World) -> None:
+    where = f"{world.base}/batch-home"
+    assert world.call("PUT", where, {"location": "eastus", "properties": {}}).is_success
+    body = {"location": "eastus", "properties": {"authMode": "aadToken"}}
+    endpoint = f"{where}/batchEndpoints/batch-lodger"
+    assert world.call("PUT", endpoint, body).is_success
+    refused = world.call("DELETE", where)
+    assert refused.status_code == 409
+    assert "batchEndpoints/batch-lodger" in refused.json()["error"]["message"]
+    assert world.call("DELETE", endpoint).is_success
+    assert world.call("DELETE", where).is_success
