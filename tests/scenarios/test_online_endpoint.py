@@ -39,6 +39,8 @@ STEPS = [
     "clean up",
 ]
 Invoke = Callable[[str | None, Any], Answer]
+assert rehearsed.REHEARSED.invoke is not None
+INVOKE: Invoke = rehearsed.REHEARSED.invoke
 
 
 def run_with(invoke: Invoke, source: Path | None = None) -> tuple[Outcome, Plan]:
@@ -53,7 +55,7 @@ def done(plan: Plan) -> list[tuple[str, str, str]]:
 
 
 def test_a_good_run_goes_through_every_step_in_order() -> None:
-    made, plan = run_with(rehearsed.REHEARSED.invoke)
+    made, plan = run_with(INVOKE)
     assert made.status == "succeeded", made
     assert [step.name for step in made.steps] == STEPS
     shares = [detail for action, kind, detail in done(plan) if kind == "traffic"]
@@ -69,7 +71,7 @@ def test_a_good_run_goes_through_every_step_in_order() -> None:
 
 def failing(who: str | None, **wrong: Any) -> Invoke:
     def invoke(deployment: str | None, body: Any) -> Answer:
-        answer = rehearsed.REHEARSED.invoke(deployment, body)
+        answer = INVOKE(deployment, body)
         if deployment != who:
             return answer
         return Answer(wrong.get("status", 200), wrong.get("body", answer.body), "", 1.0)
@@ -99,7 +101,7 @@ def test_a_bad_green_gets_no_more_traffic_and_everything_is_cleaned_up(wrong: An
 
 
 def test_a_broken_release_that_passes_its_probe_fails_the_run() -> None:
-    kind = rehearsed.REHEARSED.invoke
+    kind = INVOKE
 
     def forgiving(deployment: str | None, body: Any) -> Answer:
         return kind("green" if deployment == "red" else deployment, body)
@@ -112,7 +114,7 @@ def test_a_broken_release_that_passes_its_probe_fails_the_run() -> None:
 
 def test_a_deployed_model_that_is_not_the_trained_one_fails_the_run() -> None:
     def other(deployment: str | None, body: Any) -> Answer:
-        answer = rehearsed.REHEARSED.invoke(deployment, body)
+        answer = INVOKE(deployment, body)
         if answer.ok:
             distances = [row[16] for row in body["input_data"]["data"]]
             answer.body["chances"] = [distance / 100 for distance in distances]
@@ -126,11 +128,11 @@ def test_a_deployed_model_that_is_not_the_trained_one_fails_the_run() -> None:
 def test_own_data_of_either_form_is_adapted_first(tmp_path: Path) -> None:
     file = tmp_path / "own.csv"
     file.write_bytes(generate.to_csv(generate.rows(30, 2)))
-    made, _ = run_with(rehearsed.REHEARSED.invoke, file)
+    made, _ = run_with(INVOKE, file)
     assert made.status == "succeeded"
     assert str(file) in made.steps[0].detail
     file.write_text("a,b\n1,2\n", encoding="utf-8")
-    refused, _ = run_with(rehearsed.REHEARSED.invoke, file)
+    refused, _ = run_with(INVOKE, file)
     assert refused.steps[0].detail.startswith("not the adapted (32 columns) attrition table")
 
 

@@ -91,8 +91,8 @@ class Contents:
         served = recipes.folder_of(folder, recipe.model)
         if not (served / "MLmodel").is_file():
             raise UserError(
-                f"The model {recipe.model.name}:{recipe.model.version} holds no MLmodel file; without"
-                " a scoring script only MLflow models can be deployed."
+                f"The model {recipe.model.name}:{recipe.model.version} holds no MLmodel file;"
+                " without a scoring script only MLflow models can be deployed."
             )
         onnx = await self._converted.of(served, say)
         if onnx is not None:
