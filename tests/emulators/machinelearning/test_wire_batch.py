@@ -391,3 +391,35 @@ def test_a_workspace_with_a_batch_endpoint_stays(batching: Batching, world: Worl
     assert "batchEndpoints/batch-lodger" in refused.json()["error"]["message"]
     assert world.call("DELETE", endpoint).is_success
     assert world.call("DELETE", where).is_success
+
+
+@pytest.mark.parametrize("python", ["3.8", "3.13"])
+def test_scripts_run_in_the_pythons_that_teams_have(
+    batching: Batching, world: World, numbers: str, tmp_path: Path, python: str
+) -> None:
+    conda = {"image": "none", "condaFile": f"name: p\ndependencies:\n- python={python}\n"}
+    made = world.put(f"/environments/bare-{python[2:]}/versions/1", conda)
+    script = """
+import logging, sys
+from azureml_user.parallel_run import EntryScript
+
+def init():
+    EntryScript().logger.info("it begins")
+    logging.getLogger("mine").debug("not at this level")
+
+def run(mini_batch):
+    return ["%d.%d" % sys.version_info[:2] for _ in mini_batch]
+"""
+    endpoint = f"batch-py{python[2:]}"
+    batching.serving_batch(endpoint, script, environmentId=made.json()["id"])
+    job = batching.invoke(endpoint, numbers)
+    if batching.ended(job)["status"] == "Failed":
+        said = batching.ask_batch(endpoint, {}, "GET", f"/jobs/{job}").json()
+        message = said["properties"]["error"]["message"]
+        assert "Python" in message, message
+        pytest.skip(message)
+    assert batching.lines(job, tmp_path / "out") == [python] * len(NUMBERS)
+    entry = batching.log(job, "logs/user/entry_script_log/10.0.0.4/process000.log.txt")
+    assert "|INFO|" in entry
+    assert "it begins" in entry
+    assert "not at this level" not in entry

@@ -68,6 +68,14 @@ class Told:
             self._last = now
             for name in (OVERVIEW, folders.STD_LOG):
                 self.say(progress(tally), name)
+            self._work.ctx.ledger.record(
+                "batch_progress",
+                workspace=self._work.ws.guid,
+                job=self._work.job.name,
+                mini_batches=tally.mini_batches,
+                over=tally.over,
+                rows=tally.rows,
+            )
 
     def conclude(self, text: str) -> None:
         """Say how it came out."""

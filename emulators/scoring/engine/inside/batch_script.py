@@ -7,6 +7,7 @@ import os
 import sys
 from typing import Any, BinaryIO, List, Sequence, Tuple
 
+from . import batch_shims
 from .batch_rows import lines_of
 
 
@@ -32,6 +33,7 @@ class BatchScript:
             if folder not in sys.path:
                 sys.path.insert(0, folder)
         sys.argv = [path, *arguments]
+        batch_shims.install()
         spec = importlib.util.spec_from_file_location("entry_module", path)
         if spec is None or spec.loader is None or not os.path.isfile(path):
             raise FileNotFoundError("the scoring script %r is not in the code" % script)
