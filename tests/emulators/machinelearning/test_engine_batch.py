@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -350,3 +351,24 @@ def test_the_order_of_appends_is_whole_mini_batches(tmp_path: Path) -> None:
     runs = [lines[at : at + 50] for at in range(0, 1000, 50)]
     assert all(len(set(one)) == 1 for one in runs)
     assert list(tmp_path.iterdir()) == [tmp_path / "out.csv"]
+
+
+KEYS = ["InputData", "outputData", "MiniBatchSize", "compute", "retrySettings", "name", "tags"]
+KEYS += ["properties", "experimentName", "outputFileName", "outputDataset", "description", "x"]
+INNER = ["jobInputType", "Uri", "value", "instanceCount", "maxRetries", "timeout", "datastoreId"]
+WORDS = ["UriFolder", "Literal", "azureml:a:1", "", "\0", "../x", "PT1S", "-1"]
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(INNER), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(st.sampled_from(KEYS), values | st.dictionaries(st.text(), values)))
+def test_any_body_is_read_or_refused(body: dict[str, Any]) -> None:
+    with contextlib.suppress(UserError, Unsupported):
+        asked = invocation.read({"properties": body})
+        batch_settings.overridden(batch_settings.Settings(), asked.overrides)
+        invocation.data_of(asked)
+        invocation.target_of(asked)

@@ -16,6 +16,7 @@ from emulators.machinelearning.engine import assets
 from emulators.machinelearning.engine.batch import settings
 from emulators.machinelearning.engine.batch.records import README
 from emulators.machinelearning.engine.endpoints.records import check_name
+from emulators.machinelearning.engine.uris import name_in_arm_id
 from emulators.machinelearning.errors import UserError, ValidationError
 from emulators.machinelearning.store.batch import (
     BATCH_DEPLOYMENTS,
@@ -147,6 +148,8 @@ def _check_model(ctx: Context, ws: Workspace, properties: Mapping[str, Any]) -> 
         raise ValidationError("The field 'codeConfiguration' must be an object.")
     if not isinstance(properties.get("compute"), str | None):
         raise ValidationError("The field 'compute' must be text.", target="compute")
+    if properties.get("compute"):
+        name_in_arm_id(str(properties["compute"]), "computes")
     found = assets.resolve_id(ctx, ws, model, "models") if model else None
     if code:
         if not code.get("scoringScript") or not code.get("codeId"):

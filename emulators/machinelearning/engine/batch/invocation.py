@@ -83,6 +83,8 @@ def read(body: Mapping[str, Any]) -> Invocation:
     job = given.get("name")
     if not isinstance(job, str | None):
         raise ValidationError("The job's name must be text.", target="name")
+    if not isinstance(given.get("description"), str | None):
+        raise ValidationError("The description must be text.", target="description")
     return Invocation(
         inputs={n: _input(n, v) for n, v in _object(given.get("inputData"), "inputData").items()},
         outputs=_outputs(given),

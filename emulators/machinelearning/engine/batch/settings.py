@@ -112,9 +112,8 @@ def overridden(base: Settings, given: Mapping[str, Any]) -> Settings:
         )
     if given.get("outputFileName") is not None:
         changed = replace(changed, file_name=file_name(given["outputFileName"]))
-    compute = given.get("compute")
-    if isinstance(compute, Mapping) and compute.get("instanceCount") is not None:
-        changed = replace(changed, instances=whole(compute["instanceCount"], "instanceCount", 1))
+    if given.get("compute") is not None:
+        changed = replace(changed, instances=_instances(given["compute"], changed.instances))
     return _retrying(changed, given.get("retrySettings"))
 
 
@@ -150,13 +149,14 @@ def variables(values: Mapping[str, Any]) -> dict[str, str]:
     return {str(k): text_of(v) for k, v in given.items()}
 
 
-def _instances(resources: Any) -> int:
-    if resources is None:
-        return INSTANCES
-    if not isinstance(resources, Mapping):
+def _instances(given: Any, default: int = INSTANCES) -> int:
+    """How many instances `resources` or `compute` asks for."""
+    if given is None:
+        return default
+    if not isinstance(given, Mapping):
         raise ValidationError("resources must be an object.", target="resources")
-    count = resources.get("instanceCount")
-    return INSTANCES if count is None else whole(count, "instanceCount", 1)
+    count = given.get("instanceCount")
+    return default if count is None else whole(count, "instanceCount", 1)
 
 
 def _retrying(base: Settings, given: Any) -> Settings:
