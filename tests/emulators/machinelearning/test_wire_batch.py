@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.emulators.machinelearning.batching import DOUBLE, Batching
 from tests.emulators.machinelearning.conftest import World
@@ -295,13 +297,13 @@ def test_retries_thresholds_timeouts_and_deaths(batching: Batching, tmp_path: Pa
     mark = tmp_path / "died"
     files = {"a": "1", "b": "raise", "c": f"once {mark}", "d": "sleep 9", "e": "exit 3", "f": "2"}
     data = batching.folder_of("batch/hard", files)
-    retry = {"maxRetries": 1, "timeout": "PT2S"}
+    retry = {"maxRetries": 1, "timeout": "PT1S"}
     job = batching.invoke("batch-hard", data, retrySettings=retry)
     assert batching.ended(job)["status"] == "Completed"
     assert batching.lines(job, tmp_path / "out") == ["a 1", f"c {mark}", "f 2"]
     errors = batching.log(job, "logs/user/error.txt")
     assert errors.count("ValueError: asked to: b") == 2
-    assert "took longer than the timeout of 2 s" in errors
+    assert "took longer than the timeout of 1 s" in errors
     assert "exited with code 3" in errors
     assert "killed by signal 9" in errors
     overview = batching.log(job, "logs/job_progress_overview.txt")
@@ -423,3 +425,30 @@ def run(mini_batch):
     assert "|INFO|" in entry
     assert "it begins" in entry
     assert "not at this level" not in entry
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_any_split_and_any_deaths_give_the_rows_of_one_pass(
+    batching: Batching, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Real processes, some of which die amid a mini-batch the first time that they have it."""
+    folder = tmp_path_factory.mktemp("deaths")
+    count, size = data.draw(st.integers(1, 14)), data.draw(st.integers(1, 3))
+    dies = data.draw(st.sets(st.integers(0, count - 1), max_size=4))
+    files = {
+        f"f{n:02}": f"once {folder / f'died-{n}'} {n}" if n in dies else f"sleep 0.02 {n}"
+        for n in range(count)
+    }
+    uri = batching.folder_of(f"batch/{folder.name}", files)
+    batching.serving_batch(
+        "batch-deaths",
+        miniBatchSize=size,
+        maxConcurrencyPerInstance=data.draw(st.integers(1, 3)),
+        retrySettings={"maxRetries": 3, "timeout": "PT20S"},
+        errorThreshold=0,
+    )
+    job = batching.invoke("batch-deaths", uri)
+    assert batching.ended(job)["status"] == "Completed"
+    assert batching.lines(job, folder / "out") == [f"f{n:02} {n}" for n in range(count)]
+    assert {path.name for path in folder.glob("died-*")} == {f"died-{n}" for n in dies}

@@ -7,7 +7,6 @@ Every value must mean here what it means to pandas and MLflow; a file where that
 from __future__ import annotations
 
 import csv
-import mmap
 import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
@@ -19,6 +18,7 @@ NULLS = [
 ]  # fmt: skip
 BLOCK = 1 << 20  # bytes of CSV read at a time
 ROWS = 8192  # of Parquet read at a time
+BUFFER = 1 << 18  # bytes of a column of Parquet held at a time, not the whole row group's
 
 Block = Tuple[int, List[Any]]  # rows, and one array a column of the model
 
@@ -116,12 +116,11 @@ def _check_header(file: str, names: List[str]) -> bool:
     Raises:
         Unusual: it is not so, or the file holds no row that a reader would agree on.
     """
+    quoted = False
     with open(file, "rb") as source:
-        if not os.fstat(source.fileno()).st_size:
-            raise Unusual("an empty file")
-        with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            quoted = content.find(b'"') >= 0
-            if content.find(b"\0") >= 0:
+        for block in iter(lambda: source.read(BLOCK), b""):
+            quoted = quoted or b'"' in block
+            if b"\0" in block:
                 raise Unusual("a zero byte")
     try:
         with open(file, encoding="utf-8-sig", newline="") as text:
@@ -139,7 +138,7 @@ def _parquet(file: str, wanted: List[Wanted]) -> Iterator[Any]:
     from pyarrow import parquet
 
     texts = [w.name for w in wanted if w.type == "string"]
-    source = parquet.ParquetFile(file, read_dictionary=texts)
+    source = parquet.ParquetFile(file, read_dictionary=texts, buffer_size=BUFFER)
     with source:
         schema = source.schema_arrow
         names = schema.names
