@@ -12,9 +12,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.emulators.machinelearning.test_wire_batch_dask import Cluster
 from tests.running import Rehearsal, started
 
 SMALL = 5  # jobs of one small file
+BUSY = 40  # files that take about 0.2 s each
+WORK = """
+import time
+
+def init():
+    pass
+
+def run(mini_batch):
+    until = time.process_time() + 0.2 * len(mini_batch)
+    while time.process_time() < until:
+        pass
+    return mini_batch
+"""
 LINES = """
 def init():
     pass
@@ -35,11 +49,58 @@ def jobs(model: Path, folder: Path, rows: int) -> list[list[str]]:
         small = [_seconds(client, "script", folder / "one") for _ in range(SMALL)]
         _seconds(client, "model", folder / "few")  # turns the model into ONNX
         large = {name: _seconds(client, "model", folder / name) for name in ("parquet", "csv")}
+        clusters = _dask(client, folder)
     found = [["a job of one small file", f"{statistics.median(small):.2f} s", ""]]
     for name, seconds in large.items():
         told = f"{seconds:.1f} s, {rows / seconds:,.0f} rows a second"
         found.append([f"a job of {rows:,} rows of {name}", told, ""])
+    one, two = clusters
+    for count, seconds in ((1, one), (2, two)):
+        name = f"{BUSY} files of busy work on {count} Dask worker{'s' * (count > 1)}"
+        found.append([name, f"{seconds:.1f} s", f"{one / seconds:.2f}"])
     return found
+
+
+def _dask(client: Any, folder: Path) -> list[float]:
+    """Seconds of the same job on a cluster of one worker, and of two."""
+    from azure.ai.ml import entities as e
+
+    where = folder / "dask"
+    where.mkdir()
+    (where / "code").mkdir()
+    (where / "code/score.py").write_text(WORK)
+    (where / "files").mkdir()
+    for n in range(BUSY):
+        (where / f"files/f{n:02}").write_text("x")
+    cluster = Cluster(where)
+    words = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-jupyter")
+    cluster.start("dask_scheduler", *words, "--scheduler-file", "scheduler.json")
+    try:
+        compute = e.AmlCompute(name="dask", size="Standard_DS3_v2", tags={"dask": cluster.address})
+        client.compute.begin_create_or_update(compute).result()
+        settings = e.ModelBatchDeploymentSettings(mini_batch_size=1)
+        deployment = e.ModelBatchDeployment(
+            name="dask",
+            endpoint_name="bench",
+            compute="dask",
+            environment=e.Environment(
+                name="bare", image="none", conda_file=str(folder / "conda.yml")
+            ),
+            code_configuration=e.CodeConfiguration(
+                code=str(where / "code"), scoring_script="score.py"
+            ),
+            settings=settings,
+        )
+        client.batch_deployments.begin_create_or_update(deployment).result()
+        took = []
+        for _ in range(2):
+            cluster.worker()
+            time.sleep(5)  # until it has joined
+            _seconds(client, "dask", where / "files")  # which sends it the code
+            took.append(_seconds(client, "dask", where / "files"))
+    finally:
+        cluster.stop()
+    return took
 
 
 def _client(running: Rehearsal) -> Any:

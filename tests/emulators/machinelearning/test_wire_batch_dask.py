@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from emulators.machinelearning.engine.batch import cluster as batch_cluster
 from tests.emulators.machinelearning.batching import Batching
 from tests.emulators.machinelearning.conftest import World
 
@@ -165,7 +166,10 @@ def test_what_fails_there_is_tried_again_and_told(
     assert batching.log(job, "logs/user/error.txt").count("ValueError: asked to") == 2
 
 
-def test_a_cluster_that_is_not_there_fails_the_job(batching: Batching, world: World) -> None:
+def test_a_cluster_that_is_not_there_fails_the_job(
+    batching: Batching, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_cluster, "CONNECT_S", 0.5)
     compute = {
         "location": "eastus",
         "tags": {"dask": "tcp://127.0.0.1:9"},

@@ -87,7 +87,9 @@ class DaskExecutor:
             parts: existing folder for mini-batches' rows.
             timeout_s: a mini-batch that takes longer, from its start, has failed.
         """
-        self._address, self._package, self._about = address, package, about
+        self._address, self._package, self._told = address, package, asdict(about)
+        settings = repr(sorted(self._told.items())).encode()
+        self._digest = hashlib.sha256(package + settings).hexdigest()[:16]
         self._parts, self._timeout_s = parts, timeout_s
         self._client: Any = None
         self._sent: Any = None
@@ -140,9 +142,9 @@ class DaskExecutor:
         files = await asyncio.to_thread(
             lambda: [(Path(file).name, Path(file).read_bytes()) for file in batch.files]
         )
-        about = asdict(self._about)
-        digest = hashlib.sha256(self._package + repr(sorted(about.items())).encode()).hexdigest()
-        future = self._client.submit(self._score, self._sent, digest[:16], about, files, pure=False)
+        future = self._client.submit(
+            self._score, self._sent, self._digest, self._told, files, pure=False
+        )
         try:
             how, said = await self._result(future)
         finally:
