@@ -83,6 +83,12 @@ def variables(facts: ClientFacts, inherited: Mapping[str, str]) -> dict[str, str
     }
 
 
+def led_names() -> frozenset[str]:
+    """The names of the variables that lead a client here, whatever their values."""
+    blank = ClientFacts(0, *[""] * 12)
+    return frozenset(variables(blank, {}))
+
+
 def client_environment(
     ctx: Context, ports: Ports, authority: Authority, inherited: Mapping[str, str] | None = None
 ) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -31,9 +30,6 @@ def host(docker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehe
     state = tmp_path_factory.mktemp("state") / ("long" * 25)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REHEARSAL_RUNTIME", "docker")
-        # Started from a shell of its own, not from one that another host's `env` prepared.
-        for name in [n for n in os.environ if n.upper().endswith("_PROXY")]:
-            patch.delenv(name)
         with started(state) as running:
             for name, value in running.env.items():
                 patch.setenv(name, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from emulators.kernel.client_env import led_names
 from emulators.kernel.context import Context
 from emulators.kernel.settings import client_environment_of_process
 from emulators.machinelearning.engine.jobs.data import Values
@@ -27,7 +28,7 @@ def options(ctx: Context) -> ContainerOptions:
         memory=settings.job_memory_mib << 20 or None,
         cores=settings.docker_cpus or None,
         pull=not settings.offline,
-        machine=client_environment_of_process(),
+        machine=_machines_own(),
         open_doors=ctx.peers.open_doors,
     )
 
@@ -57,3 +58,9 @@ def network(job: Job) -> Network | None:
     if asked in (None, "home", "bridge"):
         return asked
     raise InvalidJob(f"The property {NETWORK} is 'home' or 'bridge', not '{asked}'.")
+
+
+def _machines_own() -> dict[str, str]:
+    """This machine's variables, but for those that lead home: a shell may have them by `env`."""
+    led = led_names()
+    return {n: v for n, v in client_environment_of_process().items() if n not in led}
