@@ -1,0 +1,1 @@
+"""Data Factory and Synapse pipelines that really run."""

@@ -1,0 +1,141 @@
+"""What a factory keeps: its resources, pipeline runs, activity runs, triggers and their runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from emulators.kernel.store import Table
+
+RUN_FINAL = frozenset({"Succeeded", "Failed", "Cancelled"})
+"""Statuses a pipeline run ends in; before: Queued, InProgress, Canceling."""
+
+ACTIVITY_FINAL = frozenset({"Succeeded", "Failed", "Cancelled", "Skipped", "Inactive"})
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """A data factory, or the pipelines of a Synapse workspace.
+
+    `id` is the ARM id in lower case; resources, runs and triggers name it as their owner.
+    """
+
+    id: str
+    kind: str  # "factory" or "synapse"
+    name: str  # as its creator wrote it
+    location: str
+    tags: dict[str, str]
+    identity: dict[str, Any] | None
+    properties: dict[str, Any]  # as sent: globalParameters, repoConfiguration, ...
+    created: datetime
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A child of a factory: its JSON as it was sent, found by any case of its name."""
+
+    factory: str
+    kind: str  # as the wire spells it: pipelines, datasets, linkedservices, triggers, ...
+    key: str  # the name in lower case
+    name: str
+    properties: dict[str, Any]
+    etag: str
+    changed: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRun:
+    """One run of a pipeline; its definition is that of its start."""
+
+    factory: str
+    id: str
+    pipeline: str
+    group: str  # runGroupId: the id of the first run of a chain of reruns
+    status: str
+    definition: dict[str, Any]  # the pipeline's properties when the run was made
+    parameters: dict[str, Any]  # values by the spelling of the declaration, coerced
+    invoked_by: dict[str, Any]  # id, name, invokedByType, pipelineName?, pipelineRunId?
+    trigger: dict[str, Any]  # what trigger() and pipeline().Trigger* show; {} when by hand
+    queued: datetime
+    start: datetime | None = None
+    end: datetime | None = None
+    updated: datetime | None = None
+    message: str = ""
+    reference: str | None = None  # the run that this one repeats
+    restart_at: str | None = None  # an activity's name, or "" from the failed ones
+    is_latest: bool = True
+    debug: str | None = None  # id of a sandbox run: an unpublished definition
+    return_value: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityRun:
+    """One attempt of one activity, in one iteration.
+
+    `path` tells it from its namesakes: container, pass and attempt, such as
+    `Each[2]/Call#0`. `kept_output` is what expressions see; `output` what monitoring shows.
+    """
+
+    run: str
+    id: str
+    name: str
+    type: str
+    path: str
+    sequence: int  # order of start within the run
+    status: str
+    start: datetime
+    end: datetime | None = None
+    input: Any = None
+    output: Any = None
+    kept_output: Any = None
+    error: dict[str, Any] = field(default_factory=dict)  # errorCode, message, failureType, ...
+    attempt: int = 0
+    iteration: str = ""  # iterationHash
+    user_properties: dict[str, Any] = field(default_factory=dict)
+    linked_service: str = ""
+    recovery: str = "None"
+    integration_runtimes: list[str] | None = None
+    child_run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerState:
+    """Whether a trigger runs, and how far it has come: what it fires next, exactly once."""
+
+    factory: str
+    key: str
+    runtime_state: str  # Started, Stopped, Disabled
+    started: datetime | None = None
+    cursor: str = ""  # the kind's own mark: last firing time, next window's start, ...
+    subscription: str = "Disabled"  # of event triggers: Enabled, Provisioning, ...
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRun:
+    """One firing of a trigger; of a tumbling window, one window and all its attempts."""
+
+    factory: str
+    id: str
+    trigger: str  # the trigger's name in lower case
+    name: str
+    type: str
+    timestamp: datetime
+    status: str  # Waiting, Inprogress, Succeeded, Failed, Cancelled
+    message: str = ""
+    properties: dict[str, Any] = field(default_factory=dict)  # TriggerTime, windowStartTime, ...
+    pipelines: dict[str, str] = field(default_factory=dict)  # pipeline -> run id
+    dimension: dict[str, Any] = field(default_factory=dict)
+    dependencies: dict[str, Any] = field(default_factory=dict)
+    window: str = ""  # key of the window that is run exactly once; "" without windows
+    attempt: int = 0
+
+
+FACTORIES = Table("datafactory_factories", Factory, key=("id",))
+RESOURCES = Table("datafactory_resources", Resource, key=("factory", "kind", "key"))
+RUNS = Table("datafactory_runs", PipelineRun, key=("factory", "id"))
+ACTIVITY_RUNS = Table("datafactory_activity_runs", ActivityRun, key=("run", "id"))
+TRIGGER_STATES = Table("datafactory_trigger_states", TriggerState, key=("factory", "key"))
+TRIGGER_RUNS = Table("datafactory_trigger_runs", TriggerRun, key=("factory", "id"))

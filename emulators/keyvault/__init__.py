@@ -1,0 +1,1 @@
+"""Key Vault: secrets with versions, soft delete and access checks."""

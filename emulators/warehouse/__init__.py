@@ -1,0 +1,1 @@
+"""The dedicated SQL pool: T-SQL over TDS, with ONNX scoring by PREDICT."""

@@ -1,0 +1,1 @@
+"""What the operations mean, and the work itself. No HTTP."""
