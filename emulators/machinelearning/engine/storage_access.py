@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote
 from xml.etree import ElementTree
 
@@ -24,6 +24,8 @@ API_VERSION = "2023-11-03"
 PARALLEL = 8
 SINGLE_PUT_BYTES = 8 << 20
 BLOCK_BYTES = 4 << 20
+PIECE_BYTES = 256 << 10
+"""Bytes of a block that are in memory at a time."""
 PAGE = 5000
 TIMEOUT_S = 600.0
 NOT_HELD = 501
@@ -365,20 +367,30 @@ async def _send(http: Http, file: Path, where: DatastorePath) -> int:
     names: list[str] = []
     sent = 0
     with file.open("rb") as source:
-        while block := source.read(BLOCK_BYTES):
+        while sent < size:
             name = base64.b64encode(f"{len(names):08}".encode()).decode()
             query = {"comp": "block", "blockid": name}
-            answer = await http.put(where.url, params=query, content=block)
+            length = min(BLOCK_BYTES, size - sent)
+            headers = {"Content-Length": str(length)}
+            body = _pieces(source, length)
+            answer = await http.put(where.url, params=query, content=body, headers=headers)
             if answer.status_code != 201:
                 raise _refused(answer, "write", where)
             names.append(name)
-            sent += len(block)
+            sent += length
     listed = "".join(f"<Latest>{name}</Latest>" for name in names)
-    body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{listed}</BlockList>'
-    answer = await http.put(where.url, params={"comp": "blocklist"}, content=body.encode())
+    order = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{listed}</BlockList>'
+    answer = await http.put(where.url, params={"comp": "blocklist"}, content=order.encode())
     if answer.status_code != 201:
         raise _refused(answer, "write", where)
     return sent
+
+
+async def _pieces(source: BinaryIO, length: int) -> AsyncIterator[bytes]:
+    """The file's next `length` bytes; fewer, which storage refuses, when it became shorter."""
+    while length and (piece := source.read(min(PIECE_BYTES, length))):
+        length -= len(piece)
+        yield piece
 
 
 async def _put(http: Http, where: DatastorePath, data: bytes) -> None:

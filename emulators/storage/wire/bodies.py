@@ -90,7 +90,7 @@ async def _fill(writer: Writer, body: AsyncIterator[bytes], limit: int) -> None:
 
 
 def _write(writer: Writer, lot: list[bytes]) -> None:
-    writer.write(b"".join(lot))
+    writer.write(lot[0] if len(lot) == 1 else b"".join(lot))
 
 
 async def _settled(writing: asyncio.Future[None]) -> None:
