@@ -1,0 +1,1 @@
+"""T-SQL around the data statements: lexing, blocks, variables, procedures, sessions."""
