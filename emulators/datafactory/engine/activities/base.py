@@ -54,6 +54,7 @@ class Call:
     id: str  # activityRunId
     note: Callable[[Mapping[str, Any]], None]  # keeps facts that survive a restart (child run, ...)
     noted: Mapping[str, Any] = field(default_factory=dict)  # what an interrupted attempt had noted
+    leaving: Callable[[], bool] = bool  # cancelled because the server ends: leave remote work alone
 
     def value(self, name: str, default: Any = None) -> Any:
         """A member of `typeProperties`, expressions in it evaluated at any depth.

@@ -1,0 +1,1 @@
+"""Runs of pipelines: who starts them, who runs them, what is kept of them."""
