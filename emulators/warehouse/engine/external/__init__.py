@@ -1,0 +1,1 @@
+"""COPY INTO, external tables: rows from and to the Blob emulator, through our own reading."""
