@@ -30,6 +30,7 @@ class Factory:
     properties: dict[str, Any]  # as sent: globalParameters, repoConfiguration, ...
     created: datetime
     etag: str
+    arm_id: str = ""  # as its creator wrote it
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,28 @@ class ActivityRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RunUnderWay:
+    """A run that has not ended; what a restart continues."""
+
+    factory: str
+    id: str
+    pipeline: str  # in lower case
+    number: int  # in order of creation: the order of the queue
+
+
+@dataclass(frozen=True, slots=True)
+class RunNote:
+    """A fact about a run under way that a restart needs; gone when the run has ended.
+
+    `path` is an activity run's, or `variable:NAME`, or `return`.
+    """
+
+    run: str
+    path: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class TriggerState:
     """Whether a trigger runs, and how far it has come: what it fires next, exactly once."""
 
@@ -137,5 +160,7 @@ FACTORIES = Table("datafactory_factories", Factory, key=("id",))
 RESOURCES = Table("datafactory_resources", Resource, key=("factory", "kind", "key"))
 RUNS = Table("datafactory_runs", PipelineRun, key=("factory", "id"))
 ACTIVITY_RUNS = Table("datafactory_activity_runs", ActivityRun, key=("run", "id"))
+RUNS_UNDER_WAY = Table("datafactory_runs_under_way", RunUnderWay, key=("factory", "id"))
+RUN_NOTES = Table("datafactory_run_notes", RunNote, key=("run", "path"))
 TRIGGER_STATES = Table("datafactory_trigger_states", TriggerState, key=("factory", "key"))
 TRIGGER_RUNS = Table("datafactory_trigger_runs", TriggerRun, key=("factory", "id"))
