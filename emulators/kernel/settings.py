@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     workspace: str = Field(
         default="rehearsal", description="Machine Learning workspace that is seeded."
     )
+    data_factory: str = Field(
+        default="rehearsal", description="Data factory, and Synapse workspace, that are seeded."
+    )
     offline: bool = Field(default=False, description="Refuse hosts that are not Azure's, too.")
     public_data: Literal["cache", "deny"] = Field(
         default="cache",

@@ -1,0 +1,93 @@
+"""What Data Factory answers for: factories on ARM, and the pipelines of Synapse workspaces."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
+
+from emulators.kernel.actions import of_arm
+from emulators.kernel.context import Context
+from emulators.kernel.http import Operation, ServiceSpec
+
+PACKAGE = "emulators.datafactory"
+ARM_HOST, DEV_HOST = "management.azure.com", "*.dev.azuresynapse.net"
+CALLBACK_HOST = "*.svc.datafactory.azure.com"
+TOPICS: tuple[str, ...] = ("factories", "children", "runs", "triggers")
+"""Modules of `wire/` whose OPERATIONS are served on ARM."""
+
+WORKSPACE_TOPICS: tuple[str, ...] = ("children", "runs", "triggers")
+"""Modules of `wire/` whose WORKSPACE_OPERATIONS are served on a workspace's own host."""
+
+STARTED: tuple[str, ...] = ("engine.seeding", "engine.runs.manager", "engine.triggers")
+"""Modules whose `started(ctx)` context runs while the service is up, in this order."""
+
+
+def _there(name: str) -> bool:
+    parent = name.rpartition(".")[0]
+    return find_spec(parent) is not None and find_spec(name) is not None
+
+
+def operations() -> list[Operation]:
+    """Every route on ARM, with what is known and refused."""
+    from emulators.kernel.catalogue import refusals
+
+    names = [f"{PACKAGE}.wire.{topic}" for topic in TOPICS]
+    served = [import_module(name).OPERATIONS for name in names if _there(name)]
+    return [*(one for part in served for one in part), *refusals(PACKAGE, ARM_HOST)]
+
+
+def workspace_operations() -> list[Operation]:
+    """Every route of a Synapse workspace's own host, with what is known and refused."""
+    from emulators.kernel.catalogue import refusals
+
+    names = [f"{PACKAGE}.wire.{topic}" for topic in WORKSPACE_TOPICS]
+    served = [
+        getattr(import_module(name), "WORKSPACE_OPERATIONS", []) for name in names if _there(name)
+    ]
+    return [*(one for part in served for one in part), *refusals(PACKAGE, DEV_HOST)]
+
+
+def callback_operations() -> list[Operation]:
+    """Where WebHook activities are called back."""
+    from emulators.datafactory.wire.callbacks import OPERATIONS
+
+    return list(OPERATIONS)
+
+
+@asynccontextmanager
+async def lifespan(ctx: Context) -> AsyncIterator[None]:
+    """Seed the factory, bring back what was running, begin to fire triggers."""
+    async with AsyncExitStack() as stack:
+        for name in (f"{PACKAGE}.{one}" for one in STARTED):
+            if _there(name):
+                started = getattr(import_module(name), "started", None)
+                if started is not None:
+                    await stack.enter_async_context(started(ctx))
+        yield
+
+
+SPEC = ServiceSpec(
+    name="datafactory",
+    hosts=(ARM_HOST,),
+    operations=operations,
+    audiences=("https://management.azure.com", "https://management.core.windows.net"),
+    newest_api="2018-06-01",
+    asks=of_arm,
+    lifespan=lifespan,
+)
+
+SYNAPSE = ServiceSpec(
+    name="synapse-artifacts",
+    hosts=(DEV_HOST,),
+    operations=workspace_operations,
+    audiences=("https://dev.azuresynapse.net",),
+    newest_api="2020-12-01",
+)
+
+CALLBACKS = ServiceSpec(
+    name="datafactory-callbacks",
+    hosts=(CALLBACK_HOST,),
+    operations=callback_operations,
+)
