@@ -156,6 +156,17 @@ class TriggerRun:
     attempt: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What a WebHook activity waits for."""
+
+    id: str
+    secret: str  # part of the URL that is called back
+    run: str
+    due: datetime  # after this it has timed out
+    body: dict[str, Any] | None = None  # {"value": what came}; None before
+
+
 FACTORIES = Table("datafactory_factories", Factory, key=("id",))
 RESOURCES = Table("datafactory_resources", Resource, key=("factory", "kind", "key"))
 RUNS = Table("datafactory_runs", PipelineRun, key=("factory", "id"))
@@ -164,3 +175,4 @@ RUNS_UNDER_WAY = Table("datafactory_runs_under_way", RunUnderWay, key=("factory"
 RUN_NOTES = Table("datafactory_run_notes", RunNote, key=("run", "path"))
 TRIGGER_STATES = Table("datafactory_trigger_states", TriggerState, key=("factory", "key"))
 TRIGGER_RUNS = Table("datafactory_trigger_runs", TriggerRun, key=("factory", "id"))
+CALLBACKS = Table("datafactory_callbacks", Callback, key=("id",))

@@ -22,6 +22,8 @@ def audience_of(host: str) -> str:
         return "https://storage.azure.com"
     if host.endswith((".api.azureml.ms", ".inference.ml.azure.com")):
         return "https://ml.azure.com"
+    if host.endswith(".vault.azure.net"):
+        return "https://vault.azure.net"
     return "https://management.azure.com"
 
 
@@ -41,8 +43,12 @@ class Peers:
         self._transport = transport
 
     @asynccontextmanager
-    async def client(self, timeout_s: float = 120.0) -> AsyncGenerator[httpx.AsyncClient]:
+    async def client(
+        self, timeout_s: float = 120.0, *, anonymous: bool = False
+    ) -> AsyncGenerator[httpx.AsyncClient]:
         """A client; it adds a system token to requests that carry no credential of their own.
+
+        `anonymous`: it adds nothing, as a caller from outside.
 
         Raises:
             RuntimeError: the host that runs the emulators is not up.
@@ -65,7 +71,7 @@ class Peers:
 
         async with httpx.AsyncClient(
             transport=self._transport(),
-            auth=SystemToken(),
+            auth=None if anonymous else SystemToken(),
             timeout=timeout_s,
             trust_env=False,
             follow_redirects=False,

@@ -96,12 +96,12 @@ class Activity:
     inactive: bool = False
     on_inactive: str = "Succeeded"  # how its dependants see it when inactive
     user_properties: tuple[tuple[str, Any], ...] = ()
-    properties: Mapping[str, Any] = NOTHING
+    properties: Mapping[str, Any] = field(default_factory=dict)
     linked_service: Mapping[str, Any] | None = None
     inputs: tuple[Mapping[str, Any], ...] = ()
     outputs: tuple[Mapping[str, Any], ...] = ()
     branches: tuple[Branch, ...] = ()
-    raw: Mapping[str, Any] = NOTHING
+    raw: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -119,11 +119,11 @@ class Pipeline:
 
     name: str
     activities: tuple[Activity, ...] = ()
-    parameters: Mapping[str, Declared] = NOTHING  # by the declaration's spelling
-    variables: Mapping[str, Declared] = NOTHING
+    parameters: Mapping[str, Declared] = field(default_factory=dict)  # by the declaration's spelling
+    variables: Mapping[str, Declared] = field(default_factory=dict)
     concurrency: int | None = None  # runs at a time; None: as many as come
     annotations: tuple[Any, ...] = ()
-    raw: Mapping[str, Any] = field(default=NOTHING, repr=False)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def every_activity(self) -> Iterator[Activity]:
         """All activities, those inside containers after their container."""

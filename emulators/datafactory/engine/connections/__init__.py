@@ -1,0 +1,1 @@
+"""What activities connect to: datasets, linked services, credentials, files and tables."""
