@@ -1,0 +1,221 @@
+"""One client: logs in, asks, is answered. The loop reads and sends; a thread of its own works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import TypeVar
+
+from emulators.warehouse.engine.answers import Session
+from emulators.warehouse.wire import packets, tokens
+from emulators.warehouse.wire.answering import AnswerWriter, Bytes, Style
+from emulators.warehouse.wire.packets import BadStream, PacketWriter
+from emulators.warehouse.wire.requests import Assembler, Request
+from emulators.warehouse.wire.serving import Serving
+from emulators.warehouse.wire.tls import Channel
+
+_T = TypeVar("_T")
+
+GATHER = 1 << 17
+GATHER_S = 0.05
+WAITING = 64
+READ = 1 << 17
+BAD_STREAM = 4002, "The incoming tabular data stream (TDS) protocol stream is incorrect."
+
+
+class Gone(Exception):
+    """The client closed the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The two ways of a connection, and what lies between them and packets."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    channel: Channel
+
+    async def flush(self) -> None:
+        """Send what the channel holds; wait while the client does not take it."""
+        data = self.channel.outgoing()
+        if data:
+            self.writer.write(data)
+            await self.writer.drain()
+
+    async def packet(self) -> packets.Packet:
+        """The next packet.
+
+        Raises:
+            Gone: there is none.
+            BadStream: it is no packet.
+        """
+        while True:
+            packet = self.channel.next()
+            await self.flush()
+            if packet is not None:
+                return packet
+            data = await self.reader.read(READ)
+            if not data:
+                raise Gone
+            self.channel.feed(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was agreed with a client, and what it may do."""
+
+    style: Style
+    packet_size: int
+    most: int  # bytes of one message that are taken
+    number: int = 0  # what packets call the connection
+
+
+class Connection:
+    """Serves a client that has logged in, until it goes."""
+
+    def __init__(
+        self, streams: Streams, session: Session, worker: ThreadPoolExecutor, terms: Terms
+    ) -> None:
+        self._streams, self._session, self._worker = streams, session, worker
+        self._style = style = terms.style
+        self._packets = PacketWriter(terms.packet_size, spid=terms.number & 0xFFFF)
+        self._assembler = Assembler(terms.most)
+        self._inbox: asyncio.Queue[Request | BaseException] = asyncio.Queue(WAITING)
+        self._serving = Serving(session, style)
+        self._running = False
+        self._asked = 0  # attentions that came in and are not acknowledged
+        self._early = 0  # those acknowledged before their turn came
+
+    async def serve(self) -> None:
+        """Answer requests, one after another.
+
+        Raises:
+            BadStream: the client sends what is not TDS; it was told.
+        """
+        receiving = asyncio.create_task(self._receive())
+        try:
+            while True:
+                request = await self._inbox.get()
+                if isinstance(request, Gone):
+                    return
+                if isinstance(request, BaseException):
+                    raise request
+                await self._one(request)
+        except BadStream:
+            number, text = BAD_STREAM
+            with suppress(ConnectionError):
+                await self._send([AnswerWriter(self._style).refused(number, text)], end=True)
+            raise
+        finally:
+            receiving.cancel()
+            with suppress(asyncio.CancelledError):
+                await receiving
+
+    async def _receive(self) -> None:
+        """Read all the time, so that an attention is seen while a query runs."""
+        channel, assembler = self._streams.channel, self._assembler
+        try:
+            while True:
+                while (packet := channel.next()) is not None:
+                    request = assembler.add(packet)
+                    if request is not None:
+                        await self._received(request)
+                piece = assembler.piece()
+                if piece is not None:
+                    await self._received(piece)
+                data = await self._streams.reader.read(READ)
+                if not data:
+                    raise Gone
+                channel.feed(data)
+        except (Gone, BadStream, ConnectionError) as end:
+            self._interrupt()
+            await self._inbox.put(end if isinstance(end, BadStream) else Gone())
+
+    async def _received(self, request: Request) -> None:
+        if request.kind == packets.ATTENTION:
+            self._asked += 1
+            self._interrupt()
+        await self._inbox.put(request)
+
+    def _interrupt(self) -> None:
+        if self._running:
+            self._session.cancel()
+
+    async def _one(self, request: Request) -> None:
+        if request.kind == packets.ATTENTION:
+            if self._early:
+                self._early -= 1
+            else:
+                self._asked -= 1
+                await self._in_thread(self._serving.forget_bulk)
+                await self._acknowledge()
+            return
+        answer = self._serving.answer(request)
+        if answer is not None:
+            await self._answer(answer)
+
+    async def _answer(self, parts: Iterator[Bytes]) -> None:
+        """Send an answer while the next part of it is made; an attention cuts it short."""
+        self._running = True
+        try:
+            if self._asked:  # it was called off before it began
+                await self._cut(parts)
+                return
+            making = self._in_thread(self._gathered, parts)
+            while True:
+                data, ended = await making
+                if self._asked:
+                    await self._cut(parts)
+                    return
+                if ended:
+                    if data or self._serving.answers:
+                        await self._send(data, end=True)
+                    return
+                making = self._in_thread(self._gathered, parts)
+                try:
+                    await self._send(data, end=False)
+                except BaseException:
+                    self._session.cancel()
+                    with suppress(Exception):
+                        await making
+                    raise
+        finally:
+            self._running = False
+
+    async def _cut(self, parts: Iterator[Bytes]) -> None:
+        """End the answer by the acknowledgement; it is the only one for this attention."""
+        close: Callable[[], None] | None = getattr(parts, "close", None)
+        if close is not None:
+            await self._in_thread(close)
+        self._asked -= 1
+        self._early += 1
+        await self._acknowledge()
+
+    async def _acknowledge(self) -> None:
+        await self._send([tokens.done(tokens.DONE, tokens.ATTENTION)], end=True)
+
+    def _gathered(self, parts: Iterator[Bytes]) -> tuple[list[Bytes], bool]:
+        """Some of an answer: as much as is worth sending, or what came in a moment."""
+        held: list[Bytes] = []
+        size, until = 0, monotonic() + GATHER_S
+        for part in parts:
+            held.append(part)
+            size += len(part)
+            if size >= GATHER or self._asked or (size and monotonic() > until):
+                return held, False
+        return held, True
+
+    async def _send(self, data: list[Bytes], *, end: bool) -> None:
+        channel = self._streams.channel
+        for part in data:
+            channel.send(self._packets.write(part))
+        if end:
+            channel.send(self._packets.end())
+        await self._streams.flush()
+
+    def _in_thread(self, work: Callable[..., _T], *given: object) -> asyncio.Future[_T]:
+        return asyncio.get_running_loop().run_in_executor(self._worker, work, *given)
