@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from azure_adapters.factory import names_of
-from azure_adapters.ports import Adapters, Answer, Asset, Promoted, Say
+from azure_adapters.factory import names_of, place_of
+from azure_adapters.plan_factory import Factories, Secrets
+from azure_adapters.planned import Add, Planned
+from azure_adapters.ports import Adapters, Answer, Asset, FactoryRun, Promoted, Say
 from azure_adapters.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One thing that a run would do."""
-
-    action: str  # create, update, submit, call, delete
-    kind: str
-    name: str
-    detail: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        """Return the fields by name."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +24,7 @@ class Rehearsed:
     invoke: Callable[[str | None, Any], Answer] | None = None  # deployment asked, body
     predictions: Callable[[str | None, Path], Path] | None = None  # deployment, folder to write to
     promotes: Callable[[Asset, str], Promoted] | None = None  # model, target
+    pipelines: Callable[[str, Mapping[str, Any]], FactoryRun] | None = None  # name, parameters
 
 
 class Plan:
@@ -72,11 +61,14 @@ class Plan:
             schedules=_Schedules(self._add),
             stages=_Stages(self._add, self, settings),
             blobs=_Blobs(self._add),
+            place=place_of(settings),
+            secrets=Secrets(self._add),
+            factories=Factories(self._add, settings.data_factory, self._rehearsed.pipelines),
         )
 
 
 class _Noting:
-    def __init__(self, add: Callable[..., None]) -> None:
+    def __init__(self, add: Add) -> None:
         self._add = add
 
 
@@ -108,7 +100,7 @@ class _Computes(_Noting):
 
 
 class _Jobs:
-    def __init__(self, add: Callable[..., None], rehearsed: Rehearsed) -> None:
+    def __init__(self, add: Add, rehearsed: Rehearsed) -> None:
         self._add = add
         self._rehearsed = rehearsed
         self._steps: Mapping[str, Any] = {}
@@ -156,7 +148,7 @@ class _Models(_Noting):
 
 
 class _OnlineEndpoints:
-    def __init__(self, add: Callable[..., None], rehearsed: Rehearsed) -> None:
+    def __init__(self, add: Add, rehearsed: Rehearsed) -> None:
         self._add = add
         self._rehearsed = rehearsed
         self._called: set[str | None] = set()
@@ -197,7 +189,7 @@ class _OnlineEndpoints:
 
 
 class _BatchEndpoints:
-    def __init__(self, add: Callable[..., None], rehearsed: Rehearsed) -> None:
+    def __init__(self, add: Add, rehearsed: Rehearsed) -> None:
         self._add = add
         self._rehearsed = rehearsed
         self._default: str | None = None
@@ -247,7 +239,7 @@ class _BatchEndpoints:
     def predictions(self, job: str, folder: Path) -> Path:
         assert self._rehearsed.predictions is not None, "this scenario asks no batch endpoint"
         folder.mkdir(parents=True, exist_ok=True)
-        return self._rehearsed.predictions(self._jobs[job], folder)
+        return self._rehearsed.predictions(self._jobs.get(job), folder)
 
     def jobs(self, endpoint: str, deployment: str | None = None) -> Mapping[str, str]:
         return {name: "Planned" for name, by in self._jobs.items() if deployment in (None, by)}
@@ -276,7 +268,7 @@ class _Schedules(_Noting):
 
 
 class _Stages:
-    def __init__(self, add: Callable[..., None], plan: Plan, settings: Settings) -> None:
+    def __init__(self, add: Add, plan: Plan, settings: Settings) -> None:
         self._add, self._plan, self._settings = add, plan, settings
 
     def registry(self, file: Path, name: str) -> str:

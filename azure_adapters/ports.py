@@ -302,6 +302,122 @@ class Blobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where everything is: names that code outside the SDKs, such as a pipeline, has to be told."""
+
+    subscription_id: str
+    resource_group: str
+    workspace: str
+    tenant_id: str = ""
+    client_id: str = ""  # of the application that the adapters sign in as; "" for a person
+    vault_url: str = ""  # without a slash at its end
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace's ARM id."""
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace}"
+        )
+
+
+class Secrets(Protocol):
+    """The key vault."""
+
+    def keep_credential(self, name: str) -> str:
+        """Keep the secret of the application that these adapters sign in as; return its version.
+
+        Raises:
+            LookupError: they sign in by something else.
+        """
+        ...
+
+    def let_read(self, principal: str) -> None:
+        """Let a principal read every secret of the vault; it may do so already."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFactory:
+    """A data factory with what a folder put into it."""
+
+    name: str
+    principal: str  # object id of its managed identity; "" without one
+    pipelines: tuple[str, ...]
+    triggers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunActivity:
+    """What one activity of a run came to."""
+
+    name: str
+    type: str
+    status: str
+    seconds: float
+    output: Mapping[str, Any]
+    error: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FactoryRun:
+    """A pipeline run that has ended."""
+
+    id: str
+    pipeline: str
+    status: str  # Succeeded, Failed or Cancelled
+    message: str
+    activities: tuple[RunActivity, ...]  # by start; one row for each attempt
+
+    def activity(self, name: str) -> RunActivity:
+        """Return an activity's last attempt.
+
+        Raises:
+            LookupError: it never started.
+        """
+        found = [one for one in self.activities if one.name == name]
+        if not found:
+            raise LookupError(f"{name} did not run in {self.pipeline}, run {self.id}")
+        return found[-1]
+
+
+class Factories(Protocol):
+    """A data factory: pipelines, their runs, their triggers."""
+
+    def publish(self, folder: Path, values: Mapping[str, str | int]) -> PublishedFactory:
+        """Publish a folder in git mode; `values` take the place of its global parameters' own.
+
+        Raises:
+            LookupError: a value for a global parameter that the folder does not declare.
+        """
+        ...
+
+    def run(self, pipeline: str, parameters: Mapping[str, Any]) -> str:
+        """Start a run; return its id."""
+        ...
+
+    def wait(self, run: str, say: Say) -> FactoryRun:
+        """Wait until a run has ended, telling each activity that ends; return what came of it."""
+        ...
+
+    def start(self, trigger: str, in_seconds: float) -> None:
+        """Start a schedule trigger that was published, to fire first `in_seconds` from now."""
+        ...
+
+    def fired(self, trigger: str, timeout_s: float = 300) -> str:
+        """Wait until a trigger has started a run of its pipeline; return the run's id.
+
+        Raises:
+            TimeoutError: it did not.
+        """
+        ...
+
+    def stop(self, trigger: str) -> None:
+        """Stop a trigger; one that does not run, or is not there, is no error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Adapters:
     """Everything that a scenario may use, connected to one target."""
 
@@ -316,3 +432,6 @@ class Adapters:
     schedules: Schedules
     stages: Stages
     blobs: Blobs
+    place: Place
+    secrets: Secrets
+    factories: Factories

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -59,6 +59,31 @@ class Settings(BaseSettings):
         default="",
         validation_alias=AliasChoices("AZURE_STORAGE_ACCOUNT", "storage_account"),
         description="Storage account for blobs; only scenarios that write blobs need it.",
+    )
+    tenant_id: str = Field(
+        default="",
+        validation_alias=AliasChoices("AZURE_TENANT_ID", "tenant_id"),
+        description="Tenant; only scenarios whose pipelines sign in need it.",
+    )
+    client_id: str = Field(
+        default="",
+        validation_alias=AliasChoices("AZURE_CLIENT_ID", "client_id"),
+        description="Application that the SDKs, and pipelines, sign in as.",
+    )
+    client_secret: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("AZURE_CLIENT_SECRET", "client_secret"),
+        description="Its secret; kept in the vault for pipelines.",
+    )
+    key_vault_url: str = Field(
+        default="",
+        validation_alias=AliasChoices("AZURE_KEY_VAULT_URL", "key_vault_url"),
+        description="Key vault for what pipelines sign in with.",
+    )
+    data_factory: str = Field(
+        default="",
+        validation_alias=AliasChoices("AZURE_DATA_FACTORY_NAME", "data_factory"),
+        description="Data factory; only scenarios with pipelines need it.",
     )
     workspaces: dict[str, str] = Field(
         default_factory=dict,

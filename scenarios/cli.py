@@ -15,7 +15,7 @@ from azure_adapters import settings as targets
 from scenarios import elsewhere
 
 if TYPE_CHECKING:
-    from azure_adapters.plan import Planned
+    from azure_adapters.planned import Planned
     from scenarios.report import Outcome
 
 # Name -> its package, and what it shows. A scenario that is not built is not here.
@@ -23,6 +23,10 @@ SCENARIOS: Mapping[str, tuple[str, str]] = {
     "batch-endpoint": (
         "scenarios.batch_endpoint",
         "promote a model to production, score folders in batches, repeat it by a schedule",
+    ),
+    "data-factory": (
+        "scenarios.data_factory",
+        "a pipeline signs in, asks the batch endpoint, waits, branches; a trigger repeats it",
     ),
     "online-endpoint": (
         "scenarios.online_endpoint",

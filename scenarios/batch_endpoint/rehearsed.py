@@ -13,7 +13,8 @@ ROWS = 45
 PARTS = 9
 
 
-def _output(name: str, folder: Path) -> None:
+def output(name: str, folder: Path) -> None:
+    """Write what a job's named output would hold."""
     del name  # each job has one output that the scenario reads
     # The third job in production, which is the default deployment's.
     last = {"job": "batchjob-3", "status": "Completed"}
@@ -56,7 +57,7 @@ class _Gate:
 
 def rehearsed() -> Rehearsed:
     """What one run of the scenario is told."""
-    return Rehearsed(_output, predictions=_predictions, promotes=_Gate())
+    return Rehearsed(output, predictions=_predictions, promotes=_Gate())
 
 
 REHEARSED = rehearsed()

@@ -6,34 +6,29 @@ production, where it scores folders, gets a second deployment, and is repeated b
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import data
 from azure_adapters.ports import Adapters, Asset, Promoted
 from scenarios.batch_endpoint import files
+from scenarios.batch_endpoint.training import (
+    METRIC,
+    MODEL,
+    Trained,
+    as_trained,
+    must,
+    prepare,
+    read_json,
+    train,
+)
 from scenarios.report import Report
 
 HERE = Path(__file__).parent
-DATA = Path(data.__file__).parent / "attrition" / "data.yml"
-MODEL = "attrition-batch"
-METRIC = "held_back_auc"
 PARTS = 9  # files in the folder that is scored
 POOR = 0.02  # share of the rows that the second candidate learns from
 SAME = 1e-6  # chances may differ this much from those of training
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What training left behind."""
-
-    model: Asset
-    auc: float
-    held_back: Path  # rows the model has not seen, a CSV without the target
-    scored: list[files.Row]  # the same rows as training scored them
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +53,8 @@ def run(adapters: Adapters, report: Report, source: Path | None = None) -> None:
     """
     with TemporaryDirectory(prefix="attrition-") as given:
         folder = Path(given)
-        dataset = _prepare(adapters, report, source, folder)
-        trained = _train(adapters, report, dataset, folder, 1.0)
+        dataset = prepare(adapters, report, source, folder)
+        trained = train(adapters, report, dataset, folder, 1.0)
         registry, staging, production = _open(adapters, report)
         try:
             _to_staging(adapters, report, trained, registry, staging, folder)
@@ -73,38 +68,6 @@ def run(adapters: Adapters, report: Report, source: Path | None = None) -> None:
                 for stage in (staging, production):
                     stage.adapters.batch.delete(stage.endpoint)
                 note.detail = "endpoints and schedule deleted; workspaces, registry and models stay"
-
-
-def _prepare(adapters: Adapters, report: Report, source: Path | None, folder: Path) -> Asset:
-    with report.step("register data") as note:
-        file = _adapted(source, folder) if source else None
-        dataset = adapters.data.register(DATA, path=file)
-        note.detail = f"{dataset.reference} from {source or 'the generated rows'}"
-    with report.step("register environment") as note:
-        environment = adapters.environments.register(HERE / "environment.yml")
-        compute = adapters.computes.ensure(HERE / "compute.yml")
-        note.detail = f"{environment.reference}; compute {compute}"
-    return dataset
-
-
-def _train(
-    adapters: Adapters, report: Report, dataset: Asset, folder: Path, share: float
-) -> Trained:
-    poor = share < 1
-    with report.step("train a worse candidate" if poor else "train") as note:
-        least = 0.0 if poor else 0.7
-        inputs = {"raw": dataset.reference, "share": str(share), "min_auc": str(least)}
-        job = adapters.jobs.submit(HERE / "training.yml", inputs)
-        adapters.jobs.wait(job, note.say)
-        measured = adapters.jobs.download(job, "report", folder / job)
-        metrics = _json(measured / "metrics.json")
-        _must(bool(metrics["passed"]), f"AUC {metrics[METRIC]} is too low")
-        scored = files.read(measured / "scored.csv")
-        path = f"azureml://jobs/{job}/outputs/model"
-        model = adapters.models.register(MODEL, path, {"job": job})
-        auc = float(metrics[METRIC])
-        note.detail = f"{model.reference}: AUC {auc:.3f} on {len(scored)} held-back rows"
-    return Trained(model, auc, measured / "held_back.csv", scored)
 
 
 def _open(adapters: Adapters, report: Report) -> tuple[str, Stage, Stage]:
@@ -131,7 +94,7 @@ def _to_staging(
     batch = staging.adapters.batch
     with report.step("promote to staging") as note:
         made = _promoted(adapters, trained.model, registry, ("", staging.name))
-        _must(made.done, made.why)
+        must(made.done, made.why)
         note.detail = f"{MODEL}:{made.version} is in place in {staging.name}"
     with report.step("try it in staging") as note:
         staging.adapters.computes.ensure(HERE / "compute.yml")
@@ -150,7 +113,7 @@ def _to_production(
     with report.step("promote to production") as note:
         here = staging.adapters.models.get(MODEL)
         made = _promoted(adapters, here, registry, (staging.name, production.name))
-        _must(made.done, made.why)
+        must(made.done, made.why)
         note.detail = f"{MODEL}:{made.version} is in place in {production.name}"
     with report.step("create endpoint") as note:
         environment = there.environments.register(HERE / "environment.yml")
@@ -184,10 +147,10 @@ def _score(
 def _refuse_a_worse_one(
     adapters: Adapters, report: Report, dataset: Asset, registry: str, staging: Stage, folder: Path
 ) -> None:
-    poor = _train(adapters, report, dataset, folder, POOR)
+    poor = train(adapters, report, dataset, folder, POOR)
     with report.step("refuse to promote it") as note:
         made = _promoted(adapters, poor.model, registry, ("", staging.name))
-        _must(not made.done, f"{poor.model.reference} with AUC {poor.auc:.3f} was promoted")
+        must(not made.done, f"{poor.model.reference} with AUC {poor.auc:.3f} was promoted")
         note.detail = f"{made.why}; {MODEL}:{made.version} stays in place"
 
 
@@ -202,10 +165,10 @@ def _repeat(production: Stage, report: Report, trained: Trained, folder: Path) -
     with report.step("let the schedule run once") as note:
         job = there.schedules.trigger(schedule)
         there.jobs.wait(job, note.say)
-        said = _json(there.jobs.download(job, "report", folder / "nightly") / "job.json")
+        said = read_json(there.jobs.download(job, "report", folder / "nightly") / "job.json")
         found = files.verdicts(there.batch.predictions(said["job"], folder / "verdicts"))
         rows = len(trained.scored)
-        _must(len(found) == rows, f"{len(found)} of {rows} rows were scored")
+        must(len(found) == rows, f"{len(found)} of {rows} rows were scored")
         started = there.batch.jobs(production.endpoint)
         note.detail = f"job {job} started {said['job']}: {rows} rows; {len(started)} jobs so far"
 
@@ -221,11 +184,9 @@ def _labels(stage: Stage, trained: Trained, folder: Path, say: Any) -> str:
     written = files.cut(trained.held_back, folder, PARTS)
     job = stage.adapters.batch.invoke(stage.endpoint, folder, experiment="attrition-batch")
     stage.adapters.jobs.wait(job, say)
-    found = files.labels(stage.adapters.batch.predictions(job, folder.with_name(job)))
-    rows = len(trained.scored)
-    wanted = files.expected(trained.scored, written, rows)
-    wrong = [place for place, label in wanted.items() if found.get(place) != label]
-    _must(not wrong and len(found) == rows, f"{len(wrong)} of {rows} rows differ")
+    rows = as_trained(
+        trained, written, stage.adapters.batch.predictions(job, folder.with_name(job))
+    )
     return f"job {job}: {len(written)} files, {rows} rows, all labels as training gave them"
 
 
@@ -238,28 +199,9 @@ def _chances(production: Stage, trained: Trained, folder: Path, deployment: str 
     found = files.verdicts(batch.predictions(job, folder / job))
     for row in trained.scored:
         said = found.get(str(int(float(row["EmployeeNumber"]))))
-        _must(
+        must(
             said is not None and abs(said.chance - float(row["chance"])) <= SAME,
             f"employee {row['EmployeeNumber']}: {said}, trained with {row['chance']}",
         )
     leavers = sum(one.leaves for one in found.values())
     return f"{len(found)} verdicts, {leavers} likely leavers, as trained"
-
-
-def _adapted(source: Path, folder: Path) -> Path:
-    """Write a file of either form as the adapted one."""
-    from data.generate import to_csv
-    from data.load import load
-
-    target = folder / "attrition.csv"
-    target.write_bytes(to_csv(load(source)))
-    return target
-
-
-def _json(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _must(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise RuntimeError(otherwise)

@@ -20,9 +20,16 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+BUILT = ["batch-endpoint", "data-factory", "online-endpoint"]
+
+
 def test_the_list_names_only_what_is_built(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == ["batch-endpoint", "online-endpoint"]
+    assert json.loads(capsys.readouterr().out) == [
+        "batch-endpoint",
+        "data-factory",
+        "online-endpoint",
+    ]
     assert cli.main(["--list"]) == 0
     assert "\nonline-endpoint " in capsys.readouterr().out
 
@@ -45,8 +52,11 @@ def test_a_plan_needs_no_cloud_and_names_the_target(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["no-such"], "no scenario no-such; there are: batch-endpoint, online-endpoint"),
-        ([], "there are: batch-endpoint, online-endpoint"),
+        (
+            ["no-such"],
+            f"no scenario no-such; there are: {', '.join(BUILT)}",
+        ),
+        ([], f"there are: {', '.join(BUILT)}"),
         (["online-endpoint", "--target", "mars"], "got 'mars'"),
         (["online-endpoint", "--target", "azure"], "needs AZURE_SUBSCRIPTION_ID"),
     ],

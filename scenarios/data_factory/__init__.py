@@ -1,0 +1,1 @@
+"""Scenario 3: a Data Factory pipeline that scores by the batch endpoint."""
