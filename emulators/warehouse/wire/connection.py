@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
 from typing import TypeVar
 
 from emulators.warehouse.engine.answers import Session
@@ -21,7 +20,8 @@ from emulators.warehouse.wire.tls import Channel
 _T = TypeVar("_T")
 
 GATHER = 1 << 17
-GATHER_S = 0.05
+MOMENT_S = 0.05
+"""After which what there is of an answer is sent, little as it may be."""
 WAITING = 64
 READ = 1 << 17
 BAD_STREAM = 4002, "The incoming tabular data stream (TDS) protocol stream is incorrect."
@@ -62,6 +62,31 @@ class Streams:
             if not data:
                 raise Gone
             self.channel.feed(data)
+
+
+class Gathered:
+    """Parts of an answer, made in the worker and taken by the loop."""
+
+    def __init__(self, parts: Iterator[Bytes], called_off: Callable[[], bool]) -> None:
+        self._parts, self._called_off = parts, called_off
+        self._held: list[Bytes] = []
+        self.ended = False
+
+    def more(self) -> None:
+        """Make as much as is worth sending, or the rest."""
+        size = 0
+        for part in self._parts:
+            self._held.append(part)
+            size += len(part)
+            if size >= GATHER or self._called_off():
+                return
+        self.ended = True
+
+    def take(self) -> list[Bytes]:
+        """What there is so far, and is not taken yet."""
+        held = self._held[:]
+        del self._held[: len(held)]
+        return held
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,24 +190,31 @@ class Connection:
             if self._asked:  # it was called off before it began
                 await self._cut(parts)
                 return
-            making = self._in_thread(self._gathered, parts)
-            while True:
-                data, ended = await making
-                if self._asked:
-                    await self._cut(parts)
-                    return
-                if ended:
-                    if data or self._serving.answers:
-                        await self._send(data, end=True)
-                    return
-                making = self._in_thread(self._gathered, parts)
-                try:
-                    await self._send(data, end=False)
-                except BaseException:
-                    self._session.cancel()
-                    with suppress(Exception):
+            gathered = Gathered(parts, lambda: self._asked > 0)
+            making = self._in_thread(gathered.more)
+            try:
+                while True:
+                    await asyncio.wait((making,), timeout=MOMENT_S)
+                    done = making.done()
+                    if done:
+                        making.result()
+                    if self._asked:
                         await making
-                    raise
+                        await self._cut(parts)
+                        return
+                    ended, data = gathered.ended, gathered.take()
+                    if done and ended:
+                        if data or self._serving.answers:
+                            await self._send(data, end=True)
+                        return
+                    if done:
+                        making = self._in_thread(gathered.more)
+                    await self._send(data, end=False, flush=not done)
+            except BaseException:
+                self._session.cancel()
+                with suppress(Exception):
+                    await making
+                raise
         finally:
             self._running = False
 
@@ -198,23 +230,14 @@ class Connection:
     async def _acknowledge(self) -> None:
         await self._send([tokens.done(tokens.DONE, tokens.ATTENTION)], end=True)
 
-    def _gathered(self, parts: Iterator[Bytes]) -> tuple[list[Bytes], bool]:
-        """Some of an answer: as much as is worth sending, or what came in a moment."""
-        held: list[Bytes] = []
-        size, until = 0, monotonic() + GATHER_S
-        for part in parts:
-            held.append(part)
-            size += len(part)
-            if size >= GATHER or self._asked or (size and monotonic() > until):
-                return held, False
-        return held, True
-
-    async def _send(self, data: list[Bytes], *, end: bool) -> None:
+    async def _send(self, data: list[Bytes], *, end: bool, flush: bool = False) -> None:
         channel = self._streams.channel
         for part in data:
             channel.send(self._packets.write(part))
         if end:
             channel.send(self._packets.end())
+        elif flush:
+            channel.send(self._packets.flush())
         await self._streams.flush()
 
     def _in_thread(self, work: Callable[..., _T], *given: object) -> asyncio.Future[_T]:

@@ -115,6 +115,14 @@ class PacketWriter:
         self._kept = bytes(joined[cut:])
         return b"".join(parts)
 
+    def flush(self) -> bytes:
+        """What is kept back, as a packet that is not the last; nothing when nothing is."""
+        if not self._kept:
+            return b""
+        packet = self._header(len(self._kept), 0) + self._kept
+        self._kept = b""
+        return packet
+
     def end(self) -> bytes:
         """The last packet; the writer is ready for another message."""
         packet = self._header(len(self._kept), END_OF_MESSAGE) + self._kept

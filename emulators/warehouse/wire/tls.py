@@ -109,6 +109,8 @@ class Channel:
 
     def send(self, data: bytes) -> None:
         """Put bytes of packets on their way."""
+        if not data:
+            return
         if self._tls is not None and self.mode in (AROUND, LOGIN_ONLY):
             self._tls.write(data)
             self._outgoing += self._out.read()
