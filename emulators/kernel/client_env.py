@@ -40,6 +40,7 @@ class ClientFacts:
     storage_key: str
     mlflow_token: str
     host: str = "127.0.0.1"
+    key_vault: str = ""  # name of the state folder's vault
 
 
 def variables(facts: ClientFacts, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -78,6 +79,7 @@ def variables(facts: ClientFacts, inherited: Mapping[str, str]) -> dict[str, str
         "AZUREML_WORKSPACE_NAME": facts.workspace,
         "AZURE_STORAGE_ACCOUNT": facts.storage_account,
         "AZURE_STORAGE_CONNECTION_STRING": connection,
+        "AZURE_KEY_VAULT_URL": f"https://{facts.key_vault}.vault.azure.net/",
         "MLFLOW_TRACKING_URI": tracking,
         "MLFLOW_TRACKING_TOKEN": facts.mlflow_token,
     }
@@ -109,6 +111,7 @@ def client_environment(
         region=ctx.settings.region,
         storage_account=account,
         storage_key=secrets.key(f"storage/{account}/key1") if account else "",
+        key_vault=secrets.values.get("default_vault", "none"),
         mlflow_token=ctx.tokens.issue(audience, lifetime_s=TOKEN_LIFETIME_S),
     )
     return variables(facts, inherited or {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 ACCOUNT = re.compile(r"^([a-z0-9]{3,24})\.(blob|dfs)\.[a-z0-9.]+$")
+VAULT = re.compile(r"^[a-z][a-z0-9-]{2,23}\.vault\.azure\.net$")
 ML_DATA_PLANES = {
     "mferp", "history", "data", "modelregistry", "discovery", "registrymanagement", "mlflow",
     "experimentation", "modelmanagement", "execution", "artifact", "metric",
@@ -23,14 +24,17 @@ NO_ACCOUNT = "unknown"
 def target_of(path: str, region: str, default_account: str = NO_ACCOUNT) -> tuple[str, str]:
     """The host and the path on it that an explicit path (raw, with its slash) stands for.
 
-    `/score/{endpoint}/…` is an online endpoint, `/{account}.blob…/…` a storage account; what
-    is none of Azure's first segments is a container of the default account.
+    `/score/{endpoint}/…` is an online endpoint, `/{account}.blob…/…` a storage account,
+    `/{vault}.vault.azure.net/…` a key vault; what is none of Azure's first segments
+    is a container of the default account.
     """
     first, _, rest = path.lstrip("/").partition("/")
     lower = first.lower()
     account = ACCOUNT.match(lower)
     if account:
         return f"{account.group(1)}.{account.group(2)}.core.windows.net", f"/{rest}"
+    if VAULT.match(lower):
+        return lower, f"/{rest}"
     if lower == "score" and rest:
         endpoint, _, rest = rest.partition("/")
         return f"{endpoint.lower()}.{region}.inference.ml.azure.com", f"/{rest}"

@@ -17,9 +17,15 @@ BUILT_IN: dict[str, str] = {
     "storage": "emulators.storage.service:SPEC",
     "storage-dfs": "emulators.storage.service:DATA_LAKE",
     "storage-management": "emulators.storage.service:MANAGEMENT",
+    "keyvault": "emulators.keyvault.service:SPEC",
+    "keyvault-management": "emulators.keyvault.service:MANAGEMENT",
     "machinelearning": "emulators.machinelearning.service:SPEC",
     "inference": "emulators.machinelearning.service:INFERENCE",
     "mlflow": "emulators.mlflow.service:SPEC",
+    "datafactory": "emulators.datafactory.service:SPEC",
+    "datafactory-callbacks": "emulators.datafactory.service:CALLBACKS",
+    "synapse": "emulators.datafactory.service:SYNAPSE_WORKSPACES",
+    "synapse-artifacts": "emulators.datafactory.service:SYNAPSE",
 }
 
 

@@ -1,4 +1,4 @@
-"""A ServiceError in each service's own words: ARM JSON, Storage XML, Entra, MLflow, plain."""
+"""A ServiceError in the words of each service: ARM, Key Vault, Storage, Entra, MLflow, plain."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ def arm(error: ServiceError, request_id: str, now: datetime) -> Rendered:
         inner["details"] = error.details
     headers = {"x-ms-failure-cause": "gateway"} if error.status in (401, 403) else {}
     return _json({"error": inner}), "application/json; charset=utf-8", headers
+
+
+def keyvault(error: ServiceError, request_id: str, now: datetime) -> Rendered:
+    """Key Vault's error object: what decided is an inner error, the first of the details."""
+    inner: dict[str, object] = {"code": error.code, "message": error.message}
+    if error.details:
+        inner["innererror"] = error.details[0]
+    return _json({"error": inner}), "application/json; charset=utf-8", {}
 
 
 def storage(error: ServiceError, request_id: str, now: datetime) -> Rendered:
@@ -86,6 +94,7 @@ def plain(error: ServiceError, request_id: str, now: datetime) -> Rendered:
 
 DIALECTS: dict[str, Callable[[ServiceError, str, datetime], Rendered]] = {
     "arm": arm,
+    "keyvault": keyvault,
     "storage": storage,
     "entra": entra,
     "mlflow": mlflow,

@@ -25,7 +25,9 @@ def interpreter() -> Path:
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    with started(tmp_path_factory.mktemp("az"), "identity", "arm") as running:
+    with started(
+        tmp_path_factory.mktemp("az"), "identity", "arm", "keyvault", "keyvault-management"
+    ) as running:
         yield running
 
 
@@ -86,9 +88,21 @@ def test_access_token(az: Az) -> None:
 
 
 def test_a_host_that_is_not_emulated_is_explained(az: Az) -> None:
-    done = az("keyvault", "secret", "list", "--vault-name", "elsewhere")
+    url = "https://elsewhere.search.windows.net/indexes?api-version=2024-07-01"
+    done = az("rest", "--url", url, "--resource", "https://management.azure.com")
     assert done.returncode != 0
-    assert "(NotEmulated) Rehearsal does not emulate elsewhere.vault.azure.net" in done.stderr
+    assert "NotEmulated" in done.stderr
+    assert "elsewhere.search.windows.net" in done.stderr
+
+
+def test_secrets(az: Az, rehearsal: Rehearsal) -> None:
+    vault = rehearsal.env["AZURE_KEY_VAULT_URL"].removeprefix("https://").partition(".")[0]
+    where = ("--vault-name", vault, "--name", "by-az")
+    said(az("keyvault", "secret", "set", *where, "--value", "v1"))
+    assert said(az("keyvault", "secret", "show", *where))["value"] == "v1"
+    assert vault in {one["name"] for one in said(az("keyvault", "list"))}
+    missing = az("keyvault", "secret", "list", "--vault-name", "elsewhere")
+    assert "VaultNotFound" in missing.stderr
 
 
 def test_a_wrong_secret_is_entras_error(az: Az, rehearsal: Rehearsal, tmp_path: Path) -> None:

@@ -24,23 +24,6 @@ class Kind:
     sku: Mapping[str, Any] | None = None  # the default
 
 
-def _vault(
-    ctx: Context, name: str, location: str, asked: Properties, was: Mapping[str, Any]
-) -> Properties:
-    return {
-        "sku": {"family": "A", "name": "standard"},
-        "accessPolicies": [],
-        "enableSoftDelete": True,
-        "softDeleteRetentionInDays": 90,
-        "enableRbacAuthorization": True,
-        "publicNetworkAccess": "Enabled",
-        **asked,
-        "tenantId": ctx.secrets.tenant_id,
-        "vaultUri": f"https://{name.lower()}.vault.azure.net/",
-        "provisioningState": "Succeeded",
-    }
-
-
 def _component(
     ctx: Context, name: str, location: str, asked: Properties, was: Mapping[str, Any]
 ) -> Properties:
@@ -109,12 +92,6 @@ def _user_assigned(
 KINDS: dict[str, Kind] = {
     kind.type.lower(): kind
     for kind in (
-        Kind(
-            "Microsoft.KeyVault/vaults",
-            "a workspace names its vault; secrets in it are not served and not pretended",
-            ("2024-11-01", "2023-07-01", "2023-02-01", "2022-07-01", "2019-09-01"),
-            _vault,
-        ),
         Kind(
             "Microsoft.Insights/components",
             "a workspace names it, and code reads its connection string",

@@ -13,6 +13,14 @@ ML_VERSIONS = (
     "2022-10-01",
 )  # fmt: skip
 STORAGE_VERSIONS = ("2025-01-01", "2024-01-01", "2023-05-01", "2023-01-01", "2022-09-01")
+VAULT_VERSIONS = (
+    "2026-02-01",
+    "2024-11-01",
+    "2023-07-01",
+    "2023-02-01",
+    "2022-07-01",
+    "2019-09-01",
+)
 RESOURCES_VERSIONS = ("2025-04-01", "2024-11-01", "2022-09-01", "2021-04-01", "2020-10-01")
 ROLE_VERSIONS = ("2022-04-01", "2020-04-01-preview", "2018-01-01-preview", "2015-07-01")
 SUBSCRIPTION_VERSIONS = ("2022-12-01", "2021-01-01", "2019-06-01", "2016-06-01")
@@ -32,6 +40,9 @@ def _table() -> dict[str, dict[str, tuple[str, ...]]]:
             "roleAssignments": ROLE_VERSIONS,
             "roleDefinitions": ROLE_VERSIONS,
         },
+        "Microsoft.KeyVault": dict.fromkeys(
+            ("vaults", "vaults/secrets", "vaults/accessPolicies", "deletedVaults"), VAULT_VERSIONS
+        ),
         "Microsoft.MachineLearningServices": dict.fromkeys(_ML_TYPES, ML_VERSIONS),
         "Microsoft.Resources": {
             "deployments": RESOURCES_VERSIONS,

@@ -26,6 +26,7 @@ GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 PRINCIPAL_TYPES = ("User", "Group", "ServicePrincipal", "ForeignGroup", "Device")
 _ML = "Microsoft.MachineLearningServices/workspaces"
 _REGISTRIES = "Microsoft.MachineLearningServices/registries"
+_VAULTS = "Microsoft.KeyVault/vaults"
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices"
 
 
@@ -131,9 +132,48 @@ BUILT_IN: dict[str, BuiltIn] = {
         "Reads secrets.",
         (),
         (),
+        (f"{_VAULTS}/secrets/getSecret/action", f"{_VAULTS}/secrets/readMetadata/action"),
+    ),
+    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": BuiltIn(
+        "Key Vault Secrets Officer",
+        "Does anything with secrets; gives no roles.",
+        (f"{_VAULTS}/*/read", "Microsoft.KeyVault/deletedVaults/read"),
+        (),
+        (f"{_VAULTS}/secrets/*",),
+    ),
+    "00482a5a-887f-4fb3-b363-3b7fe8e74483": BuiltIn(
+        "Key Vault Administrator",
+        "Does anything with what is in a vault; neither manages vaults nor gives roles.",
+        (f"{_VAULTS}/*/read", "Microsoft.KeyVault/deletedVaults/read"),
+        (),
+        (f"{_VAULTS}/*",),
+    ),
+    "21090545-7ca7-4776-b22c-e363652d74d2": BuiltIn(
+        "Key Vault Reader",
+        "Sees vaults and what is in them, but no value of a secret.",
+        (f"{_VAULTS}/*/read", "Microsoft.KeyVault/deletedVaults/read"),
+        (),
+        (f"{_VAULTS}/*/read", f"{_VAULTS}/secrets/readMetadata/action"),
+    ),
+    "f25e0fa2-a7c8-4377-a976-54943a77a395": BuiltIn(
+        "Key Vault Contributor",
+        "Manages vaults; sees nothing of what is in them.",
+        ("Microsoft.KeyVault/*",),
         (
-            "Microsoft.KeyVault/vaults/secrets/getSecret/action",
-            "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
+            "Microsoft.KeyVault/locations/deletedVaults/purge/action",
+            "Microsoft.KeyVault/hsmPools/*",
+            "Microsoft.KeyVault/managedHsms/*",
+        ),
+    ),
+    "673868aa-7521-48a0-acc6-0f60742d39f5": BuiltIn(
+        "Data Factory Contributor",
+        "Makes and changes data factories and what is in them.",
+        (
+            "Microsoft.DataFactory/dataFactories/*",
+            "Microsoft.DataFactory/factories/*",
+            "Microsoft.EventGrid/eventSubscriptions/write",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
         ),
     ),
 }
@@ -141,6 +181,8 @@ OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
 BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+VAULT_ADMINISTRATOR = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
+SECRETS_OFFICER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
 SEEDED = "roles"
 SEEDED_NAME = "00000000-0000-0000-0000-0000000000a{}"
 
@@ -150,18 +192,23 @@ def seed(ctx: Context) -> None:
 
     The seeded service principal owns the subscription and the data in it. The managed identity
     of this machine, which is that of whatever runs here, may do everything but give roles.
+    What came later is a batch of its own, so that older state folders get it, too.
     """
     scope = f"/subscriptions/{ctx.secrets.subscription_id}"
     owner, machine = ctx.secrets.object_id, ctx.secrets.guid("managed_object_id")
-    first = (
-        ("a", OWNER, owner), ("b", BLOB_OWNER, owner),
-        ("c", CONTRIBUTOR, machine), ("d", BLOB_CONTRIBUTOR, machine),
-    )  # fmt: skip
+    batches = {
+        SEEDED: (
+            ("a", OWNER, owner), ("b", BLOB_OWNER, owner),
+            ("c", CONTRIBUTOR, machine), ("d", BLOB_CONTRIBUTOR, machine),
+        ),
+        f"{SEEDED}-vaults": (("e", VAULT_ADMINISTRATOR, owner), ("f", SECRETS_OFFICER, machine)),
+    }  # fmt: skip
     with ctx.store.transaction():
-        if ctx.store.insert(SEEDS, Seed(SEEDED)):
-            for letter, role, principal in first:
-                made = _record(ctx, scope, SEEDED_NAME.format(letter), role, principal, {})
-                ctx.store.insert(ROLE_ASSIGNMENTS, made)
+        for batch, roles in batches.items():
+            if ctx.store.insert(SEEDS, Seed(batch)):
+                for letter, role, principal in roles:
+                    made = _record(ctx, scope, SEEDED_NAME.format(letter), role, principal, {})
+                    ctx.store.insert(ROLE_ASSIGNMENTS, made)
         for one in list(ctx.store.scan(ROLE_ASSIGNMENTS)):
             ctx.access.give(_grant(one))
         ctx.access.begin("arm")

@@ -29,6 +29,7 @@ SOURCES = (
     Source("Microsoft.MachineLearningServices/registries", "2024-10-01"),
     Source("Microsoft.MachineLearningServices/workspaces", "2024-10-01"),
     Source("Microsoft.Storage/storageAccounts", "2024-01-01"),
+    Source("Microsoft.KeyVault/vaults", "2024-11-01"),
 )
 SHOWN = ("id", "name", "type", "location", "tags", "kind", "sku", "identity", "managedBy")
 

@@ -282,7 +282,11 @@ async def _ensure_companions(
         "keyVault": (
             f"{base}/Microsoft.KeyVault/vaults/{plain}vault{tail}",
             "2023-07-01",
-            {"tenantId": ctx.secrets.tenant_id, "sku": {"name": "standard", "family": "A"}},
+            {
+                "tenantId": ctx.secrets.tenant_id,
+                "sku": {"name": "standard", "family": "A"},
+                "enableRbacAuthorization": True,
+            },
         ),
         "applicationInsights": (
             f"{base}/Microsoft.Insights/components/{plain}insights{tail}",
@@ -419,5 +423,12 @@ async def seed(ctx: Context) -> Workspace:
         )
     account = ctx.secrets.text("default_account", lambda: f"rehearsal{ctx.ids.hex(10)}")
     at = Scope(sub, group, name)
-    made, _ = await create(ctx, at, {"properties": {"storageAccount": _storage_id(at, account)}})
+    given = {"storageAccount": _storage_id(at, account)}
+    vault = ctx.secrets.values.get("default_vault")
+    if vault is not None:
+        given["keyVault"] = (
+            f"/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.KeyVault"
+            f"/vaults/{vault}"
+        )
+    made, _ = await create(ctx, at, {"properties": given})
     return made

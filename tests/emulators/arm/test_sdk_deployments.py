@@ -196,9 +196,11 @@ def test_linked_templates_are_fetched_by_their_address(
 
 def test_a_killed_host_says_that_it_was_interrupted(tmp_path: Path) -> None:
     loop = {"name": "many", "count": 800, "mode": "serial", "batchSize": 1}
-    what = template(vault("[concat('v', copyIndex())]", copy=loop))
+    what = template(vault("[concat('vault', copyIndex())]", copy=loop))
     with (
-        started(tmp_path / "state", "identity", "arm") as running,
+        started(
+            tmp_path / "state", "identity", "arm", "keyvault", "keyvault-management"
+        ) as running,
         pytest.MonkeyPatch.context() as patch,
     ):
         for name, value in running.env.items():

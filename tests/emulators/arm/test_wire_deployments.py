@@ -142,12 +142,16 @@ def test_conditions_children_loops_and_scopes(deploying: Deploying) -> None:
         ),
         thing("[concat('none', copyIndex())]", copy={"name": "none", "count": 0}),
         thing("last", "turns", "none"),
-        {**thing("kv"), "type": "Microsoft.KeyVault/vaults", "apiVersion": "2023-07-01"},
+        {
+            **thing("kv"),
+            "type": "Microsoft.ContainerRegistry/registries",
+            "apiVersion": "2023-07-01",
+        },
         {
             "type": "Microsoft.Authorization/roleAssignments",
             "apiVersion": "2022-04-01",
             "name": "[guid('a')]",
-            "scope": "Microsoft.KeyVault/vaults/kv",
+            "scope": "Microsoft.ContainerRegistry/registries/kv",
             "dependsOn": ["kv"],
             "properties": {
                 "roleDefinitionId": "[subscriptionResourceId("
@@ -173,8 +177,8 @@ def test_conditions_children_loops_and_scopes(deploying: Deploying) -> None:
     assert turns == ["turn1", "turn2", "turn3"]
     assert deploying.things.made("turn3")[0]["properties"] == {"index": 2, "inner": [10, 11]}
     assert deploying.things.order.index("last") > deploying.things.order.index("turn3")
-    vault = f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv"
-    scope = f"{vault}/providers/Microsoft.Authorization/roleAssignments"
+    registry = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/kv"
+    scope = f"{registry}/providers/Microsoft.Authorization/roleAssignments"
     assert len(deploying.arm("GET", scope).json()["value"]) == 1
 
 

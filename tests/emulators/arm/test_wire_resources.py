@@ -16,7 +16,7 @@ from emulators.kernel.store_memory import MemoryStore
 from tests.site import ARM, Site
 
 GROUP = "resourceGroups/rehearsal"
-VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults"
+REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries"
 
 
 def code(answer: Any) -> tuple[int, str]:
@@ -49,9 +49,8 @@ def test_every_recorded_kind_lives(site: Site, kind: str) -> None:
 
 
 def test_what_a_record_adds(site: Site) -> None:
-    vault = site.arm("PUT", f"{VAULT}/Kv", json={"location": "eastus"}).json()["properties"]
-    assert vault["vaultUri"] == "https://kv.vault.azure.net/"
-    assert vault["tenantId"] == site.ctx.secrets.tenant_id
+    registry = site.arm("PUT", f"{REGISTRY}/Kv", json={"location": "eastus"}).json()["properties"]
+    assert registry["loginServer"] == "kv.azurecr.io"
     path = f"{GROUP}/providers/Microsoft.Insights/components/ai"
     insights = site.arm("PUT", path, json={"location": "westus", "kind": "web"}).json()
     key = insights["properties"]["InstrumentationKey"]
@@ -73,20 +72,20 @@ def test_what_a_record_adds(site: Site) -> None:
     ],
 )
 def test_refused_records(site: Site, name: str, body: Any, status: int, error: str) -> None:
-    answer = site.arm("PUT", f"{VAULT}/{name}", json=body)
+    answer = site.arm("PUT", f"{REGISTRY}/{name}", json=body)
     assert code(answer) == (status, error)
     assert "set-cookie" not in answer.headers
-    assert site.arm("GET", VAULT).json()["value"] == []
+    assert site.arm("GET", REGISTRY).json()["value"] == []
 
 
 def test_a_record_cannot_move(site: Site) -> None:
-    site.arm("PUT", f"{VAULT}/kv", json={"location": "eastus"})
-    moved = site.arm("PUT", f"{VAULT}/kv", json={"location": "westus"})
+    site.arm("PUT", f"{REGISTRY}/kv", json={"location": "eastus"})
+    moved = site.arm("PUT", f"{REGISTRY}/kv", json={"location": "westus"})
     assert code(moved) == (409, "InvalidResourceLocation")
 
 
 def test_a_missing_group(site: Site) -> None:
-    path = "resourceGroups/none/providers/Microsoft.KeyVault/vaults/kv"
+    path = "resourceGroups/none/providers/Microsoft.ContainerRegistry/registries/kv"
     for method in ("GET", "PUT", "PATCH", "DELETE"):
         body = {"location": "eastus"} if method in ("PUT", "PATCH") else None
         assert code(site.arm(method, path, json=body)) == (404, "ResourceGroupNotFound")
@@ -101,9 +100,9 @@ def test_a_missing_group(site: Site) -> None:
         ("POST", "providers/Microsoft.Resources/deployments/d/whatIf"),
         ("PUT", "providers/Microsoft.Authorization/locks/l"),
         ("PUT", "providers/Microsoft.Authorization/policyAssignments/p"),
-        ("PUT", f"{VAULT}/kv/secrets/s"),
-        ("POST", f"{VAULT}/kv/accessPolicies/add"),
-        ("DELETE", VAULT),
+        ("PUT", f"{REGISTRY}/kv/tasks/t"),
+        ("POST", f"{REGISTRY}/kv/importImage"),
+        ("DELETE", REGISTRY),
         ("POST", f"{GROUP}/exportTemplate"),
         ("POST", f"{GROUP}/moveResources"),
         ("GET", "tagNames"),
@@ -129,7 +128,7 @@ def test_a_stranger_s_namespace(site: Site) -> None:
 
 def test_the_generic_list_and_its_filters(site: Site) -> None:
     site.arm("PUT", "resourceGroups/b", json={"location": "eastus"})
-    site.arm("PUT", f"{VAULT}/kv", json={"location": "eastus", "tags": {"Env": "dev"}})
+    site.arm("PUT", f"{REGISTRY}/kv", json={"location": "eastus", "tags": {"Env": "dev"}})
     other = "resourceGroups/b/providers/Microsoft.ContainerRegistry/registries/reg"
     site.arm("PUT", other, json={"location": "westus"})
 
@@ -139,7 +138,10 @@ def test_the_generic_list_and_its_filters(site: Site) -> None:
 
     assert names() == ["reg", "kv"]
     assert names(scope="resourceGroups/B/") == ["reg"]
-    assert names("$filter=resourceType eq 'microsoft.keyvault/VAULTS'") == ["kv"]
+    assert names("$filter=resourceType eq 'microsoft.containerregistry/REGISTRIES'") == [
+        "reg",
+        "kv",
+    ]
     assert names("$filter=name eq 'REG' or location eq 'eastus'") == ["reg", "kv"]
     assert names("$filter=resourceGroup eq 'b'") == ["reg"]
     assert names("$filter=tagName eq 'env' and tagValue eq 'dev'") == ["kv"]
@@ -161,15 +163,15 @@ def role(site: Site, name: str) -> str:
 
 
 def test_roles_are_given_listed_and_taken_away(site: Site) -> None:
-    site.arm("PUT", f"{VAULT}/kv", json={"location": "eastus"})
+    site.arm("PUT", f"{REGISTRY}/kv", json={"location": "eastus"})
     principal, name = site.ctx.ids.guid(), site.ctx.ids.guid()
     kind = "providers/Microsoft.Authorization/roleAssignments"
     body = {"properties": {"roleDefinitionId": role(site, READER), "principalId": principal}}
-    made = site.arm("PUT", f"{VAULT}/kv/{kind}/{name}", json=body)
+    made = site.arm("PUT", f"{REGISTRY}/kv/{kind}/{name}", json=body)
     assert made.status_code == 201
-    assert made.json()["properties"]["scope"].endswith("/vaults/kv")
-    assert site.arm("PUT", f"{VAULT}/kv/{kind}/{name}", json=body).status_code == 200
-    twin = site.arm("PUT", f"{VAULT}/kv/{kind}/{site.ctx.ids.guid()}", json=body)
+    assert made.json()["properties"]["scope"].endswith("/registries/kv")
+    assert site.arm("PUT", f"{REGISTRY}/kv/{kind}/{name}", json=body).status_code == 200
+    twin = site.arm("PUT", f"{REGISTRY}/kv/{kind}/{site.ctx.ids.guid()}", json=body)
     assert code(twin) == (409, "RoleAssignmentExists")
 
     def listed(scope: str, query: str = "") -> list[str]:
@@ -177,13 +179,13 @@ def test_roles_are_given_listed_and_taken_away(site: Site) -> None:
 
     assert listed("") == [name]
     assert listed("", "$filter=atScope()") == []
-    assert listed(f"{VAULT}/kv/", "$filter=atScope()") == [name]
+    assert listed(f"{REGISTRY}/kv/", "$filter=atScope()") == [name]
     assert listed("", f"$filter=principalId eq '{principal.upper()}'") == [name]
     assert listed("", f"$filter=assignedTo('{site.ctx.ids.guid()}')") == []
-    assert site.arm("GET", f"{VAULT}/kv/{kind}/{name}").json() == made.json()
-    site.arm("DELETE", f"{VAULT}/kv")
+    assert site.arm("GET", f"{REGISTRY}/kv/{kind}/{name}").json() == made.json()
+    site.arm("DELETE", f"{REGISTRY}/kv")
     assert listed("") == []  # it went with its scope
-    assert site.arm("DELETE", f"{VAULT}/kv/{kind}/{name}").status_code == 204
+    assert site.arm("DELETE", f"{REGISTRY}/kv/{kind}/{name}").status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -272,7 +274,7 @@ def test_what_others_hold_is_listed_and_deleted_with_its_group(site: Site) -> No
     listed = site.arm("GET", f"{GROUP}/resources").json()["value"]
     assert [one["name"] for one in listed] == ["acct"]
     assert "properties" not in listed[0]
-    site.arm("PUT", f"{VAULT}/kv", json={"location": "eastus"})
+    site.arm("PUT", f"{REGISTRY}/kv", json={"location": "eastus"})
     removed = site.arm("DELETE", GROUP)
     assert gone == ["acct"]
     assert site.ask("GET", removed.headers["location"], token=site.token()).status_code == 200
@@ -334,7 +336,7 @@ def test_a_failing_peer_is_not_an_empty_list(site: Site) -> None:
 
 def test_state_is_in_the_store(site: Site) -> None:
     """Another process on the same store sees what this one acknowledged."""
-    site.arm("PUT", f"{VAULT}/kv", json={"location": "eastus"})
+    site.arm("PUT", f"{REGISTRY}/kv", json={"location": "eastus"})
     assert isinstance(site.ctx.store, MemoryStore)
     names = set(site.ctx.store._tables)
     assert {"arm_groups", "arm_resources", "arm_seeds"} <= names

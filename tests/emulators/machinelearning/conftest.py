@@ -76,7 +76,7 @@ class World:
 
 def specs() -> list[ServiceSpec]:
     """Identity, resource manager, storage and machine learning, as the host loads them."""
-    names = ("identity", "arm", "storage", "machinelearning", "inference")
+    names = ("identity", "arm", "storage", "keyvault", "machinelearning", "inference")
     return [
         registry.load(name)
         for name in registry.known()
