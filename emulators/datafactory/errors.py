@@ -88,9 +88,18 @@ class EtagMismatch(PreconditionFailed):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"The etag given in If-Match is not that of '{name}': it was changed or does not exist.",
+            f"The etag given in If-Match is not that of '{name}': it was changed or is not there.",
             target=name,
         )
+
+
+class Exists(Conflict):
+    """Another child has the name."""
+
+    code = "ResourceAlreadyExists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"A resource named '{name[:300]}' exists already.", target=name[:300])
 
 
 class InvalidReference(BadRequest):
@@ -152,6 +161,17 @@ class TriggerEnabled(BadRequest):
     def __init__(self, name: str) -> None:
         super().__init__(
             "Cannot update enabled Trigger; the trigger needs to be disabled first.", target=name
+        )
+
+
+class QueueFull(BadRequest):
+    """A pipeline's concurrency is used up, and the queue behind it too."""
+
+    def __init__(self, pipeline: str, most: int) -> None:
+        super().__init__(
+            "Pipeline execution throttled. If the concurrency value is set for a pipeline, a"
+            f" maximum of {most} runs will be queued for execution.",
+            target=pipeline,
         )
 
 

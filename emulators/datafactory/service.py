@@ -12,12 +12,13 @@ from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, ServiceSpec
 
 PACKAGE = "emulators.datafactory"
+SYNAPSE_PROVIDER = "/providers/Microsoft.Synapse/"
 ARM_HOST, DEV_HOST = "management.azure.com", "*.dev.azuresynapse.net"
 CALLBACK_HOST = "*.svc.datafactory.azure.com"
-TOPICS: tuple[str, ...] = ("factories", "children", "runs", "triggers")
+TOPICS: tuple[str, ...] = ("factories", "children", "runs", "triggers", "events")
 """Modules of `wire/` whose OPERATIONS are served on ARM."""
 
-WORKSPACE_TOPICS: tuple[str, ...] = ("children", "runs", "triggers")
+WORKSPACE_TOPICS: tuple[str, ...] = ("children", "runs", "triggers", "workspaces")
 """Modules of `wire/` whose WORKSPACE_OPERATIONS are served on a workspace's own host."""
 
 STARTED: tuple[str, ...] = ("engine.seeding", "engine.runs.manager", "engine.triggers")
@@ -30,12 +31,24 @@ def _there(name: str) -> bool:
 
 
 def operations() -> list[Operation]:
-    """Every route on ARM, with what is known and refused."""
+    """Every route of factories, with what is known and refused."""
     from emulators.kernel.catalogue import refusals
 
     names = [f"{PACKAGE}.wire.{topic}" for topic in TOPICS]
     served = [import_module(name).OPERATIONS for name in names if _there(name)]
-    return [*(one for part in served for one in part), *refusals(PACKAGE, ARM_HOST)]
+    return [
+        *(one for part in served for one in part),
+        *(one for one in refusals(PACKAGE, ARM_HOST) if SYNAPSE_PROVIDER not in one.path),
+    ]
+
+
+def synapse_operations() -> list[Operation]:
+    """Every route of Synapse workspaces on ARM, with what is known and refused."""
+    from emulators.datafactory.wire import workspaces
+    from emulators.kernel.catalogue import refusals
+
+    refused = refusals(PACKAGE, ARM_HOST)
+    return [*workspaces.OPERATIONS, *(one for one in refused if SYNAPSE_PROVIDER in one.path)]
 
 
 def workspace_operations() -> list[Operation]:
@@ -90,4 +103,13 @@ CALLBACKS = ServiceSpec(
     name="datafactory-callbacks",
     hosts=(CALLBACK_HOST,),
     operations=callback_operations,
+)
+
+SYNAPSE_WORKSPACES = ServiceSpec(
+    name="synapse",
+    hosts=(ARM_HOST,),
+    operations=synapse_operations,
+    audiences=("https://management.azure.com", "https://management.core.windows.net"),
+    newest_api="2021-06-01",
+    asks=of_arm,
 )

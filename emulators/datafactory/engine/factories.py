@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -256,22 +256,21 @@ def _identity(ctx: Context, given: Any, was: Factory | None) -> dict[str, Any] |
     return made
 
 
-async def seed(ctx: Context) -> None:
-    """Make the factory and the workspace that the settings name, once in a folder's life."""
-    settings = ctx.settings
-    for kind in TYPES:
-        mark = f"datafactory/seeded-{kind}"
-        if mark in ctx.secrets.values:
-            continue
-        at = Scope(
-            kind, ctx.secrets.subscription_id, settings.resource_group, settings.data_factory
-        )
-        if not await _ensure_group(ctx, at):
-            continue  # without a resource manager there is no group for it to be in
-        if by_name(ctx, kind, at.name) is None:
-            body = {"location": settings.region, "identity": {"type": "SystemAssigned"}}
-            await put(ctx, at, body, None)
-        ctx.secrets.put(mark, at.name)
+Put = Callable[[Context, Scope, Mapping[str, Any], str | None], Awaitable[Factory]]
+
+
+async def seed(ctx: Context, kind: str = "factory", make: Put = put) -> None:
+    """Make the factory (or workspace) that the settings name, once in a folder's life."""
+    settings, mark = ctx.settings, f"datafactory/seeded-{kind}"
+    if mark in ctx.secrets.values:
+        return
+    at = Scope(kind, ctx.secrets.subscription_id, settings.resource_group, settings.data_factory)
+    if not await _ensure_group(ctx, at):
+        return  # without a resource manager there is no group for it to be in
+    if by_name(ctx, kind, at.name) is None:
+        properties = {"location": settings.region, "identity": {"type": "SystemAssigned"}}
+        await make(ctx, at, {**properties, "properties": {}}, None)
+    ctx.secrets.put(mark, at.name)
 
 
 async def _ensure_group(ctx: Context, at: Scope) -> bool:

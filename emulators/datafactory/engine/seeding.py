@@ -1,11 +1,11 @@
-"""At start-up: the factory that settings name is there."""
+"""At start-up: the factory and the Synapse workspace that settings name are there."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from emulators.datafactory.engine import factories
+from emulators.datafactory.engine import factories, workspaces
 from emulators.kernel.context import Context
 
 
@@ -13,4 +13,5 @@ from emulators.kernel.context import Context
 async def started(ctx: Context) -> AsyncIterator[None]:
     """Seed the factory unless this folder has had it; nothing to undo."""
     await factories.seed(ctx)
+    await workspaces.seed(ctx)
     yield

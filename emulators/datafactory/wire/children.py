@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from emulators.datafactory.engine import factories, publishing, resources
+from emulators.datafactory.errors import InvalidPayload
 from emulators.datafactory.store import Factory, Resource
 from emulators.datafactory.wire.scope import (
     ARM_HOST,
@@ -100,9 +101,8 @@ def putter(kind: Kind) -> Handler:
     async def put(request: Request) -> Reply:
         ctx, at = context_of(request), child_of(request, kind.kind)
         given = resources.properties_in(await read_json(request), typed=kind.typed)
-        published = publishing.publish(ctx, at, given, request.headers.get("if-match"))
-        headers = {"x-rehearsal-inferred": published.note} if published.note else {}
-        return Reply(200, encode(at.factory, published.made), headers)
+        made = publishing.publish(ctx, at, given, request.headers.get("if-match"))
+        return Reply(200, encode(at.factory, made))
 
     return put
 
@@ -115,6 +115,19 @@ def deleter(kind: str) -> Handler:
         return Reply(200 if gone else 204)
 
     return delete
+
+
+def renamer(kind: str) -> Handler:
+    """POST of another name for one child of a workspace."""
+
+    async def rename(request: Request) -> Reply:
+        ctx, at = context_of(request), child_of(request, kind)
+        wanted = (await read_json(request)).get("newName")
+        if not isinstance(wanted, str) or not wanted:
+            raise InvalidPayload("'newName' must be a text.", target="newName")
+        return Reply(200, encode(at.factory, publishing.rename(ctx, at, wanted)))
+
+    return rename
 
 
 def _operations(kind: Kind, base: str, host: str, names: tuple[str, ...]) -> list[Operation]:
@@ -136,8 +149,12 @@ def _factory_names(kind: Kind) -> tuple[str, ...]:
     return tuple(f"{kind.group}_{verb}" for verb in verbs)
 
 
+def _singular(kind: Kind) -> str:
+    return kind.group.removesuffix("s")
+
+
 def _workspace_names(kind: Kind) -> tuple[str, ...]:
-    one = kind.group.removesuffix("s").removesuffix("Operation")
+    one = _singular(kind)
     return (
         f"{one}_Get{kind.group}ByWorkspace",
         f"{one}_Get{one}",
@@ -156,4 +173,14 @@ WORKSPACE_OPERATIONS = [
     for kind in KINDS
     if kind.synapse
     for operation in _operations(kind, "", DEV_HOST, _workspace_names(kind))
+] + [
+    Operation(
+        f"{_singular(kind)}_Rename{_singular(kind)}",
+        "POST",
+        f"/{kind.word}/{{name}}/rename",
+        renamer(kind.kind),
+        host=DEV_HOST,
+    )
+    for kind in KINDS
+    if kind.synapse
 ]

@@ -13,9 +13,10 @@ from emulators.datafactory.engine import factories, resources
 from emulators.datafactory.engine.resources import Child
 from emulators.datafactory.errors import FactoryMissing
 from emulators.datafactory.store import Factory
+from emulators.kernel.access import Asked
 from emulators.kernel.azure_http import page
 from emulators.kernel.errors import Unsupported
-from emulators.kernel.http import Reply, context_of, links_of
+from emulators.kernel.http import Reply, context_of, links_of, principal_of
 
 ARM_HOST = "management.azure.com"
 DEV_HOST = "*.dev.azuresynapse.net"
@@ -42,6 +43,12 @@ def factory_of(request: Request) -> Factory:
     found = factories.by_name(ctx, "synapse", name)
     if found is None:
         raise FactoryMissing(factories.TYPES["synapse"], name, "(any)")
+    # Assumed: the roles of Synapse's own that decide in Azure are the resource manager's here.
+    verb = {"GET": "read", "DELETE": "delete"}.get(request.method, "write")
+    if request.url.path.lower().rpartition("/")[2].startswith("query"):
+        verb = "read"
+    asked = Asked(f"{factories.TYPES['synapse']}/artifacts/{verb}", found.arm_id)
+    ctx.access.check(principal_of(request), asked)
     return found
 
 
