@@ -222,7 +222,7 @@ def test_what_may_not_be_called_is_not(at: Bench, url: str) -> None:
 
 
 def test_an_azure_host_without_an_emulator_is_refused_and_never_called(at: Bench) -> None:
-    with pytest.raises(ActivityFailed, match="never.*forwarded"):
+    with pytest.raises(ActivityFailed, match="never forwarded"):
         at.do(web(url="https://example.search.windows.net/"))
 
 
@@ -247,7 +247,7 @@ def test_every_type_of_the_sdks_is_known() -> None:
 
 
 def test_a_type_that_is_not_run_fails_as_not_emulated(at: Bench) -> None:
-    with pytest.raises(ActivityFailed, match="DatabricksNotebook.*README") as failed:
+    with pytest.raises(ActivityFailed, match="DatabricksNotebook") as failed:
         at.do({"type": "databricksnotebook", "typeProperties": {}})
     assert failed.value.code == "NotEmulated"
     assert "wait" not in EXECUTORS

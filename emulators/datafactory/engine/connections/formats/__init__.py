@@ -1,0 +1,1 @@
+"""Files as rows and rows as files: delimited text, JSON, Parquet; packed or plain."""
