@@ -19,6 +19,7 @@ from emulators.machinelearning.engine.batch import deployments, records, submiss
 from emulators.machinelearning.errors import UserError
 from emulators.machinelearning.store.batch import BatchDeployment, BatchEndpoint
 from emulators.machinelearning.store.workspaces import Workspace
+from emulators.machinelearning.wire import stated
 from emulators.machinelearning.wire.batch_jobs import encode_job
 from emulators.machinelearning.wire.scope import (
     ARM_HOST,
@@ -99,14 +100,8 @@ async def get_endpoint(request: Request) -> Reply:
 
 async def put_endpoint(request: Request) -> Reply:
     ctx, ws, body = context_of(request), workspace_of(request), await read_json(request)
-    words(body, "tags")
-    wanted = records.Wanted(
-        properties_of(body),
-        json_object(body.get("tags"), "tags"),
-        json_object(body.get("identity"), "identity"),
-        caller(request),
-    )
-    endpoint, made = records.put(ctx, ws, request.path_params["endpoint"], wanted)
+    name = request.path_params["endpoint"]
+    endpoint, made = records.put(ctx, ws, name, stated.whole(request, body))
     shown = encode(request, ws, endpoint)
     return done(request, shown["id"], status=201 if made else 200, body=shown)
 
@@ -114,15 +109,8 @@ async def put_endpoint(request: Request) -> Reply:
 async def patch_endpoint(request: Request) -> Reply:
     ctx, (ws, endpoint) = context_of(request), _endpoint(request)
     body = await read_json(request)
-    words(body, "tags")
     now = encode(request, ws, endpoint)
-    changes = json_object(body.get("properties"), "properties")
-    wanted = records.Wanted(
-        {**now["properties"], **changes},
-        {**endpoint.tags, **json_object(body.get("tags"), "tags")},
-        {**endpoint.identity, **json_object(body.get("identity"), "identity")},
-        caller(request),
-    )
+    wanted = stated.changed(request, body, endpoint, now["properties"])
     endpoint, _ = records.put(ctx, ws, endpoint.name, wanted)
     return done(request, now["id"], status=200, body=encode(request, ws, endpoint))
 

@@ -18,7 +18,14 @@ from emulators.kernel.clock import ManualClock
 from emulators.kernel.context import Context
 from emulators.kernel.errors import ServiceError, Unsupported
 from emulators.kernel.folder import OnlyOne
-from emulators.machinelearning.engine.endpoints import access, checks, contents, recipes, records
+from emulators.machinelearning.engine.endpoints import (
+    access,
+    checks,
+    contents,
+    recipes,
+    records,
+    shelf,
+)
 from emulators.machinelearning.engine.endpoints.recipes import Model, Recipe
 from emulators.machinelearning.engine.endpoints.scratch import Scratch
 from emulators.machinelearning.engine.runtime.definition import Definition
@@ -59,8 +66,8 @@ def ws(ctx: Context) -> Workspace:
     )
 
 
-def wanted(mode: str = "Key", **more: Any) -> records.Wanted:
-    return records.Wanted({"authMode": mode, **more}, {}, {}, "me")
+def wanted(mode: str = "Key", **more: Any) -> shelf.Wanted:
+    return shelf.Wanted({"authMode": mode, **more}, {}, {}, "me")
 
 
 def deployment(ctx: Context, endpoint: Endpoint, name: str, serving: int = 1) -> Deployment:
@@ -132,7 +139,7 @@ def test_a_name_is_3_to_32_letters_digits_and_single_dashes(text: str) -> None:
     fits = 3 <= len(text) <= 32 and "--" not in text and not text.endswith("-")
     fine = plain and fits and text[:1].isalpha()
     try:
-        records.check_name("endpoint", text)
+        shelf.check_name("endpoint", text)
     except ValidationError:
         assert not fine
     else:
@@ -141,7 +148,7 @@ def test_a_name_is_3_to_32_letters_digits_and_single_dashes(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["abc", "a-b", "A1b2", "a" * 32])
 def test_usual_names_are_fine(name: str) -> None:
-    records.check_name("endpoint", name)
+    shelf.check_name("endpoint", name)
 
 
 def test_the_auth_mode_stays(ctx: Context, ws: Workspace, endpoint: Endpoint) -> None:

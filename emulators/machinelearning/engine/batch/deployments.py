@@ -15,7 +15,7 @@ from emulators.kernel.errors import Unsupported
 from emulators.machinelearning.engine import assets
 from emulators.machinelearning.engine.batch import settings
 from emulators.machinelearning.engine.batch.records import README
-from emulators.machinelearning.engine.endpoints.records import check_name
+from emulators.machinelearning.engine.endpoints.shelf import check_name
 from emulators.machinelearning.engine.uris import name_in_arm_id
 from emulators.machinelearning.errors import UserError, ValidationError
 from emulators.machinelearning.store.batch import (

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from emulators.kernel.context import Context
-from emulators.machinelearning.engine.endpoints.records import check_name
-from emulators.machinelearning.errors import ResourceMissing, UserError, ValidationError
+from emulators.machinelearning.engine.endpoints.shelf import (
+    Shelf,
+    Wanted,
+    check_name,
+    claim_host,
+)
+from emulators.machinelearning.errors import UserError, ValidationError
 from emulators.machinelearning.store.batch import (
     BATCH_DEPLOYMENTS,
     BATCH_ENDPOINTS,
@@ -17,55 +22,15 @@ from emulators.machinelearning.store.batch import (
     BatchDeployment,
     BatchEndpoint,
 )
-from emulators.machinelearning.store.endpoints import HOST_NAMES, HostName
+from emulators.machinelearning.store.endpoints import HOST_NAMES
 from emulators.machinelearning.store.workspaces import Workspace
 
 README = "emulators/machinelearning/README.md, batch endpoints"
 
 
-def get(ctx: Context, ws: Workspace, name: str) -> BatchEndpoint:
-    """The endpoint.
-
-    Raises:
-        ResourceMissing: there is none.
-    """
-    found = ctx.store.get(BATCH_ENDPOINTS, ws.guid, name.lower())
-    if found is None:
-        raise ResourceMissing(
-            f"The Resource 'Microsoft.MachineLearningServices/workspaces/{ws.name}/"
-            f"batchEndpoints/{name}' under resource group '{ws.group}' was not found."
-        )
-    return found
-
-
-def every(ctx: Context, ws: Workspace) -> list[BatchEndpoint]:
-    """A workspace's batch endpoints by name."""
-    return list(ctx.store.scan(BATCH_ENDPOINTS, ws.guid))
-
-
-def get_deployment(ctx: Context, endpoint: BatchEndpoint, name: str) -> BatchDeployment:
-    """The deployment.
-
-    Raises:
-        ResourceMissing: there is none.
-    """
-    found = ctx.store.get(BATCH_DEPLOYMENTS, endpoint.workspace, endpoint.key, name.lower())
-    if found is None:
-        raise ResourceMissing(
-            f"The deployment '{name}' of the batch endpoint '{endpoint.name}' was not found."
-        )
-    return found
-
-
-def deployments(ctx: Context, endpoint: BatchEndpoint) -> list[BatchDeployment]:
-    """An endpoint's deployments by name."""
-    return list(ctx.store.scan(BATCH_DEPLOYMENTS, endpoint.workspace, endpoint.key))
-
-
-def by_host(ctx: Context, name: str) -> BatchEndpoint | None:
-    """The batch endpoint whose host name begins with `name`."""
-    found = ctx.store.get(HOST_NAMES, name.lower())
-    return None if found is None else ctx.store.get(BATCH_ENDPOINTS, found.workspace, name.lower())
+SHELF = Shelf("batch", BATCH_ENDPOINTS, BATCH_DEPLOYMENTS)
+get, every, by_host = SHELF.get, SHELF.every, SHELF.by_host
+get_deployment, deployments = SHELF.get_deployment, SHELF.deployments
 
 
 def chosen(ctx: Context, endpoint: BatchEndpoint, asked: str) -> BatchDeployment:
@@ -82,16 +47,6 @@ def chosen(ctx: Context, endpoint: BatchEndpoint, asked: str) -> BatchDeployment
             " (defaults.deployment_name), or name a deployment."
         )
     return get_deployment(ctx, endpoint, name)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An endpoint as a request states it."""
-
-    properties: Mapping[str, Any]
-    tags: Mapping[str, Any]
-    identity: Mapping[str, Any]
-    by: str
 
 
 def put(ctx: Context, ws: Workspace, name: str, wanted: Wanted) -> tuple[BatchEndpoint, bool]:
@@ -117,7 +72,7 @@ def put(ctx: Context, ws: Workspace, name: str, wanted: Wanted) -> tuple[BatchEn
     )
     with ctx.store.transaction():
         if old is None:
-            _claim_host(ctx, ws, name)
+            claim_host(ctx, ws, name)
         ctx.store.put(BATCH_ENDPOINTS, made)
     return made, old is None
 
@@ -154,14 +109,6 @@ def _default(ctx: Context, endpoint: BatchEndpoint, given: Mapping[str, Any] | N
             target="defaults",
         )
     return known.name
-
-
-def _claim_host(ctx: Context, ws: Workspace, name: str) -> None:
-    if not ctx.store.insert(HOST_NAMES, HostName(name.lower(), ws.guid)):
-        raise UserError(
-            f"There is already an endpoint with the name '{name}' in the region"
-            f" {ctx.settings.region}; endpoint names are unique in a region. Choose another."
-        )
 
 
 def delete(ctx: Context, endpoint: BatchEndpoint) -> None:

@@ -11,7 +11,7 @@ from emulators.kernel.context import Context
 from emulators.kernel.errors import Conflict
 from emulators.machinelearning.engine import assets
 from emulators.machinelearning.engine.collection import wanted as collection
-from emulators.machinelearning.engine.endpoints import checks, records
+from emulators.machinelearning.engine.endpoints import checks, records, shelf
 from emulators.machinelearning.engine.endpoints.hosting import hosting_of
 from emulators.machinelearning.errors import UserError
 from emulators.machinelearning.store.endpoints import DEPLOYMENTS, Deployment, Endpoint
@@ -57,7 +57,7 @@ def put(
         AssetNotFound: something it names does not exist.
         OperationInProgress: it is being made or changed.
     """
-    records.check_name("deployment", name)
+    shelf.check_name("deployment", name)
     checks.check(wanted.properties, wanted.capacity)
     _check_assets(ctx, ws, wanted.properties)
     old = ctx.store.get(DEPLOYMENTS, endpoint.workspace, endpoint.key, name.lower())

@@ -2,99 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from emulators.kernel.context import Context
 from emulators.kernel.errors import Unsupported
-from emulators.machinelearning.errors import ResourceMissing, UserError, ValidationError
+from emulators.machinelearning.engine.endpoints.shelf import (
+    Shelf,
+    Wanted,
+    check_name,
+    claim_host,
+)
+from emulators.machinelearning.errors import UserError, ValidationError
 from emulators.machinelearning.store.endpoints import (
     DEPLOYMENTS,
     ENDPOINTS,
     HOST_NAMES,
     Deployment,
     Endpoint,
-    HostName,
 )
 from emulators.machinelearning.store.workspaces import Workspace
 
 README = "emulators/machinelearning/README.md, online endpoints"
-NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?!-)){1,30}[A-Za-z0-9]\Z")
 AUTH_MODES = {"key": "Key", "amltoken": "AMLToken", "aadtoken": "AADToken"}
 KEY_TYPES = ("Primary", "Secondary")
 MAX_MIRROR = 50
 MAX_INSTANCES = 50
 
 
-def check_name(kind: str, name: str) -> None:
-    """Refuse what Azure does not take for an endpoint's or deployment's name.
-
-    Raises:
-        ValidationError: 3-32 letters, digits and single dashes are wanted, a letter first.
-    """
-    if not NAME.match(name):
-        raise ValidationError(
-            f"The {kind} name '{name[:80]}' is invalid. It must begin with a letter, be 3-32"
-            " characters long and hold only letters, digits and single '-'.",
-            target="name",
-        )
-
-
-def get(ctx: Context, ws: Workspace, name: str) -> Endpoint:
-    """The endpoint.
-
-    Raises:
-        ResourceMissing: there is none.
-    """
-    found = ctx.store.get(ENDPOINTS, ws.guid, name.lower())
-    if found is None:
-        raise ResourceMissing(
-            f"The Resource 'Microsoft.MachineLearningServices/workspaces/{ws.name}/"
-            f"onlineEndpoints/{name}' under resource group '{ws.group}' was not found."
-        )
-    return found
-
-
-def every(ctx: Context, ws: Workspace) -> list[Endpoint]:
-    """A workspace's endpoints by name."""
-    return list(ctx.store.scan(ENDPOINTS, ws.guid))
-
-
-def get_deployment(ctx: Context, endpoint: Endpoint, name: str) -> Deployment:
-    """The deployment.
-
-    Raises:
-        ResourceMissing: there is none.
-    """
-    found = ctx.store.get(DEPLOYMENTS, endpoint.workspace, endpoint.key, name.lower())
-    if found is None:
-        raise ResourceMissing(
-            f"The deployment '{name}' of the online endpoint '{endpoint.name}' was not found."
-        )
-    return found
-
-
-def deployments(ctx: Context, endpoint: Endpoint) -> list[Deployment]:
-    """An endpoint's deployments by name."""
-    return list(ctx.store.scan(DEPLOYMENTS, endpoint.workspace, endpoint.key))
-
-
-def by_host(ctx: Context, name: str) -> Endpoint | None:
-    """The endpoint whose host name begins with `name`."""
-    found = ctx.store.get(HOST_NAMES, name.lower())
-    return None if found is None else ctx.store.get(ENDPOINTS, found.workspace, name.lower())
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An endpoint as a request states it."""
-
-    properties: Mapping[str, Any]
-    tags: Mapping[str, Any]
-    identity: Mapping[str, Any]
-    by: str
+SHELF = Shelf("online", ENDPOINTS, DEPLOYMENTS)
+get, every, by_host = SHELF.get, SHELF.every, SHELF.by_host
+get_deployment, deployments = SHELF.get_deployment, SHELF.deployments
 
 
 def put(ctx: Context, ws: Workspace, name: str, wanted: Wanted) -> tuple[Endpoint, bool]:
@@ -136,7 +75,7 @@ def put(ctx: Context, ws: Workspace, name: str, wanted: Wanted) -> tuple[Endpoin
         _begin_keys(ctx, made, _first_keys(given.get("keys"), mode))
     with ctx.store.transaction():
         if old is None:
-            _claim_host(ctx, ws, name)
+            claim_host(ctx, ws, name)
         ctx.store.put(ENDPOINTS, made)
     return made, old is None
 
@@ -168,14 +107,6 @@ def _first_keys(given: Any, mode: str) -> dict[str, str]:
     if chosen and mode != "Key":
         raise UserError(f"An endpoint with the authMode {mode} has no keys.")
     return chosen
-
-
-def _claim_host(ctx: Context, ws: Workspace, name: str) -> None:
-    if not ctx.store.insert(HOST_NAMES, HostName(name.lower(), ws.guid)):
-        raise UserError(
-            f"There is already an endpoint with the name '{name}' in the region"
-            f" {ctx.settings.region}; endpoint names are unique in a region. Choose another."
-        )
 
 
 def _identity(ctx: Context, given: Mapping[str, Any], base: Endpoint) -> dict[str, Any]:
