@@ -77,7 +77,7 @@ def up(
     services: Annotated[list[str] | None, typer.Argument(help="Only these emulators.")] = None,
     state: State = None,
     detach: Annotated[bool, typer.Option("--detach", help="In the background.")] = False,
-    ports: Annotated[str, typer.Option(help="PROXY,EXPLICIT, or `auto` for free ones.")] = "",
+    ports: Annotated[str, typer.Option(help="PROXY,EXPLICIT[,TDS], or `auto` for free ones.")] = "",
     offline: Annotated[
         bool | None, typer.Option("--offline", help="Refuse hosts that are not Azure's.")
     ] = None,

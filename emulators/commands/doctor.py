@@ -125,7 +125,10 @@ def _docker(settings: Settings) -> Iterator[Finding]:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    for name, port in (("proxy", settings.proxy_port), ("explicit", settings.explicit_port)):
+    ports = {
+        "proxy": settings.proxy_port, "explicit": settings.explicit_port, "tds": settings.tds_port,
+    }  # fmt: skip
+    for name, port in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

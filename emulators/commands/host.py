@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -28,15 +28,18 @@ MOMENT_S = 1.5
 
 
 def ports(text: str) -> dict[str, int]:
-    """`auto`, or `PROXY,EXPLICIT`, as settings; nothing when empty."""
+    """`auto`, or `PROXY,EXPLICIT[,TDS]`, as settings; nothing when empty."""
     if not text:
         return {}
     if text == "auto":
-        return {"proxy_port": 0, "explicit_port": 0}
-    found = re.fullmatch(r"(\d{1,5}),(\d{1,5})", text)
+        return {"proxy_port": 0, "explicit_port": 0, "tds_port": 0}
+    found = re.fullmatch(r"(\d{1,5}),(\d{1,5})(?:,(\d{1,5}))?", text)
     if not found:
-        raise typer.BadParameter("--ports takes `auto` or PROXY,EXPLICIT, for example 8440,8441")
-    return {"proxy_port": int(found.group(1)), "explicit_port": int(found.group(2))}
+        raise typer.BadParameter(
+            "--ports takes `auto` or PROXY,EXPLICIT[,TDS], for example 8440,8441,8433"
+        )
+    names = ("proxy_port", "explicit_port", "tds_port")
+    return {n: int(port) for n, port in zip(names, found.groups(), strict=True) if port}
 
 
 def milliseconds(text: str) -> int:
@@ -151,7 +154,8 @@ def show_status(state: Path, as_json: bool) -> None:
     console = Console(soft_wrap=True, highlight=False)
     console.print(
         f"[green]up[/] · state {said['state']} · proxy 127.0.0.1:{host.proxy}"
-        f" · https://localhost:{host.explicit} · {_faults_in_words(said['faults'])}"
+        f" · https://localhost:{host.explicit}{_more_ports(said)}"
+        f" · {_faults_in_words(said['faults'])}"
     )
     table = Table("process", "of", "pid", "MiB", box=None, header_style="dim")
     for process in said["processes"]:
@@ -160,6 +164,10 @@ def show_status(state: Path, as_json: bool) -> None:
     console.print(table)
     for what, count in sorted(said["refusals"].items(), key=lambda item: -item[1])[:20]:
         typer.echo(f"refused {count} x {what}")
+
+
+def _more_ports(said: dict[str, Any]) -> str:
+    return "".join(f" · {what} localhost:{port}" for what, port in said.get("ports", {}).items())
 
 
 def _faults_in_words(count: int) -> str:

@@ -51,6 +51,7 @@ async def _status(app: App, request: Request) -> Reply:
         {
             **app.ready(),
             "pid": os.getpid(),
+            "ports": dict(ctx.announced.ports),
             "state": str(ctx.state),
             "refusals": dict(ctx.ledger.refusals),
             "faults": len(ctx.faults.all()),

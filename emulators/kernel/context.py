@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulators.kernel.access import Access
+from emulators.kernel.announced import Announced
 from emulators.kernel.blobs import Blobs
 from emulators.kernel.clock import Clock, RealClock
 from emulators.kernel.faults import Faults
@@ -38,6 +39,7 @@ class Context:
     ledger: Ledger
     peers: Peers
     links: Links
+    announced: Announced = field(default_factory=Announced)
 
 
 def open_context(settings: Settings) -> Context:

@@ -94,7 +94,10 @@ async def _open_door(ctx: Context, app: App) -> OpenDoor:
         proxy_port=settings.proxy_port,
         explicit_port=settings.explicit_port,
     )
-    app.environment = lambda inherited: client_environment(ctx, opened.ports, authority, inherited)
+    app.environment = lambda inherited: {
+        **client_environment(ctx, opened.ports, authority, inherited),
+        **ctx.announced.variables,
+    }
     return opened
 
 
@@ -109,7 +112,8 @@ def _child_environment(ctx: Context, app: App, ports: Ports) -> dict[str, str]:
         if not name.startswith(LEFT_OUT_OF_CHILDREN)
     }
     led = app.environment(own)
-    for name in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_STORAGE_CONNECTION_STRING"):
+    secret = ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_STORAGE_CONNECTION_STRING")
+    for name in (*secret, *ctx.announced.secret):
         led.pop(name, None)
     return {
         **own,
@@ -156,6 +160,7 @@ def _say_up(ctx: Context, ports: Ports) -> None:
                 "pid": os.getpid(),
                 "proxy": ports.proxy,
                 "explicit": ports.explicit,
+                **ctx.announced.ports,
                 "started": ctx.clock.now().isoformat(),
             }
         )

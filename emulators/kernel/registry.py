@@ -22,6 +22,7 @@ BUILT_IN: dict[str, str] = {
     "machinelearning": "emulators.machinelearning.service:SPEC",
     "inference": "emulators.machinelearning.service:INFERENCE",
     "mlflow": "emulators.mlflow.service:SPEC",
+    "warehouse": "emulators.warehouse.service:SPEC",
     "datafactory": "emulators.datafactory.service:SPEC",
     "datafactory-callbacks": "emulators.datafactory.service:CALLBACKS",
     "synapse": "emulators.datafactory.service:SYNAPSE_WORKSPACES",

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     explicit_port: int = Field(
         default=8441, ge=0, le=65535, description="https://localhost door; 0 picks."
     )
+    tds_port: int = Field(
+        default=8433, ge=0, le=65535, description="The warehouse's SQL port (TDS); 0 picks."
+    )
     region: str = Field(default="eastus", description="Azure region of everything made here.")
     resource_group: str = Field(default="rehearsal", description="Resource group that is seeded.")
     workspace: str = Field(

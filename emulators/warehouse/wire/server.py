@@ -9,15 +9,23 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from emulators.kernel.door import PortTaken
 from emulators.warehouse.engine.answers import Session, Sessions
-from emulators.warehouse.wire.answering import Style
-from emulators.warehouse.wire.connection import Connection, Gone, Streams, Terms
-from emulators.warehouse.wire.entry import Entered, Entry
 from emulators.warehouse.wire.packets import BadStream
 from emulators.warehouse.wire.tls import Channel
 
+if TYPE_CHECKING:
+    from emulators.warehouse.wire.connection import Connection, Streams
+    from emulators.warehouse.wire.entry import Entered
+
 BUFFER = 1 << 20
+
+
+def _prepare() -> None:
+    """Import what the first client needs: Arrow and numpy take a third of a second."""
+    from emulators.warehouse.wire import entry  # noqa: F401
 
 
 def _silent(kind: str, **fields: object) -> None:
@@ -41,10 +49,6 @@ class About:
     authority: str = "https://login.microsoftonline.com/common"
     note: Callable[..., None] = _silent
     bug: Callable[[Exception], None] = field(default=lambda bug: None)
-
-
-class PortTaken(OSError):
-    """The port is in use; the message says what to do."""
 
 
 class TdsServer:
@@ -107,6 +111,10 @@ class TdsServer:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
     ) -> None:
+        await asyncio.to_thread(_prepare)
+        from emulators.warehouse.wire.connection import Gone, Streams
+        from emulators.warehouse.wire.entry import Entry
+
         streams = Streams(reader, writer, Channel(self._within, self._strict))
         worker = ThreadPoolExecutor(1, f"tds-{number}")
         session: Session | None = None
@@ -133,6 +141,9 @@ class TdsServer:
     def _connection(
         self, streams: Streams, entered: Entered, worker: ThreadPoolExecutor, number: int
     ) -> Connection:
+        from emulators.warehouse.wire.answering import Style
+        from emulators.warehouse.wire.connection import Connection, Terms
+
         style = Style(self._about.server, utf8=entered.utf8, bug=self._about.bug)
         terms = Terms(style, entered.packet_size, self._limits.message_bytes, number)
         return Connection(streams, entered.session, worker, terms)

@@ -1,0 +1,37 @@
+"""The engine, opened when the first client logs in: nobody else waits for DuckDB's import."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from emulators.warehouse.engine.answers import Login, Session, Sessions
+
+if TYPE_CHECKING:
+    from emulators.kernel.context import Context
+
+
+class LazySessions:
+    """Sessions of a state folder, whatever their engine is."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._lock = Lock()
+        self._opened: Sessions | None = None
+
+    def login(self, login: Login) -> Session:
+        """Open the engine if this is the first login, then a session."""
+        with self._lock:
+            if self._opened is None:
+                from emulators.warehouse.engine.server import open_sessions
+
+                self._opened = open_sessions(self._ctx)
+        return self._opened.login(login)
+
+    def close(self) -> None:
+        """Close the engine, if it was opened."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+        close = getattr(opened, "close", None)
+        if close is not None:
+            close()
