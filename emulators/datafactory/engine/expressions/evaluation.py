@@ -5,28 +5,50 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from emulators.datafactory.engine.expressions.compiling import compiled
 from emulators.datafactory.engine.expressions.errors import ExpressionError
 from emulators.datafactory.engine.expressions.scope import Scope
-from emulators.datafactory.engine.expressions.syntax import Literal, parse
+from emulators.datafactory.engine.expressions.syntax import Literal
+from emulators.datafactory.engine.expressions.values import refill
 
 
 def evaluate(value: Any, scope: Scope, *, lenient: bool = False) -> Any:
     """The value with every expression in it evaluated, at any depth.
 
-    `lenient` also allows the functions that Azure's engine has and Data Factory does not document.
+    `{"type": "Expression", "value": …}` (or `content`) gives what its text evaluates to; an object
+    of type SecureString is left as it is. `lenient` also allows the functions that Azure's engine
+    has and Data Factory's pages do not list.
 
     Raises:
         ExpressionError: an expression cannot be parsed or evaluated.
     """
     if isinstance(value, str):
-        node = parse(value)
-        if isinstance(node, Literal):
-            return node.value
-        raise ExpressionError("unknown_function", "The functions are not there yet.")
+        run = compiled(value, lenient)
+        if isinstance(run, Literal):
+            return run.value
+        refill()
+        try:
+            return _own(run(scope))
+        except RecursionError:
+            raise ExpressionError("too_large", "A value nests too deeply.") from None
     if isinstance(value, Mapping):
-        if value.get("type") == "Expression" and "value" in value:
-            return evaluate(value["value"], scope, lenient=lenient)
+        kind = value.get("type")
+        if kind == "SecureString":
+            return dict(value)
+        if kind == "Expression" and len(value) == 2:
+            for held in ("value", "content"):
+                if held in value:
+                    return evaluate(value[held], scope, lenient=lenient)
         return {key: evaluate(member, scope, lenient=lenient) for key, member in value.items()}
     if isinstance(value, list | tuple):
         return [evaluate(member, scope, lenient=lenient) for member in value]
+    return value
+
+
+def _own(value: Any) -> Any:
+    """Plain lists and dicts in place of a scope's own kinds of mapping and sequence."""
+    if isinstance(value, Mapping):
+        return {key: _own(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_own(member) for member in value]
     return value

@@ -9,16 +9,31 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
 
 from emulators.datafactory.engine.expressions.errors import ExpressionError
+from emulators.datafactory.engine.expressions.values import INT64
 
 LONGEST_EXPRESSION = 8192  # characters; Source: learn.microsoft.com, Data Factory limits
-DEEPEST_NESTING = 100  # calls within calls
+DEEPEST_NESTING = 128  # calls and indexes within each other
 
-_SPACE = re.compile(r"\s*")
-_NAME = re.compile(r"[^\W\d]\w*")
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_STRING = re.compile(r"'((?:[^']|'')*)'")
-_INT64 = range(-(2**63), 2**63)
 _WORDS = {"true": True, "false": False, "null": None}
+_TOKEN = re.compile(
+    r"""[\s\ufeff]*(?:
+      (?P<Literal>'(?:[^']|'')*')
+    | (?P<number>[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|[+-]\.[0-9]+(?:[eE][+-]?[0-9]+)?)
+    | (?P<Identifier>[^\W\d]\w*)
+    | (?P<mark>[()\[\],.?])
+    | (?P<end>\Z)
+    )""",
+    re.VERBOSE,
+)
+_MARKS = {
+    "(": "LeftParenthesis",
+    ")": "RightParenthesis",
+    "[": "LeftSquareBracket",
+    "]": "RightSquareBracket",
+    ",": "Comma",
+    ".": "Dot",
+    "?": "QuestionMark",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +45,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function with its arguments; `position` is where its name begins."""
+    """A function with its arguments; `position` is where its name begins in the string."""
 
     name: str
     arguments: tuple[Node, ...]
@@ -55,12 +70,20 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Text with `@{…}` in it; always evaluates to text."""
+    """Text with `@{…}` in it; always evaluates to text. `sources` has each part as written."""
 
     parts: tuple[Node, ...]
+    sources: tuple[str, ...]
 
 
 Node: TypeAlias = Literal | Call | Selection | Template
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str  # Literal, Integer, Float, Identifier, one of _MARKS, EndOfData
+    value: Any
+    at: int
 
 
 @lru_cache(maxsize=4096)
@@ -71,20 +94,18 @@ def parse(text: str) -> Node:
         ExpressionError: `syntax`, with the position.
     """
     if text.startswith("@") and len(text) > 1 and text[1] not in "@{":
-        reader = _Reader(text, 1)
-        node = reader.expression()
-        reader.skip_space()
-        if reader.at < len(text):
-            reader.fail("end of expression")
-        return node
+        return _Reader(text, 1, len(text)).whole()
     if text.startswith("@@"):
         return Literal(text[1:])
     if "@{" not in text:
         return Literal(text)
-    return Template(tuple(_parts(text)))
+    parts = list(_parts(text))
+    if len(parts) == 1 and isinstance(parts[0][0], Literal) and type(parts[0][0].value) is str:
+        return parts[0][0]
+    return Template(tuple(node for node, _ in parts), tuple(source for _, source in parts))
 
 
-def _parts(text: str) -> Iterator[Node]:
+def _parts(text: str) -> Iterator[tuple[Node, str]]:
     at, plain = 0, ""
     while (found := text.find("@{", at)) >= 0:
         if found > at and text[found - 1] == "@":
@@ -93,122 +114,161 @@ def _parts(text: str) -> Iterator[Node]:
             continue
         plain += text[at:found]
         if plain:
-            yield Literal(plain)
+            yield Literal(plain), plain
         plain = ""
-        reader = _Reader(text, found + 2)
-        yield reader.expression()
-        reader.expect("}")
-        at = reader.at
+        stop = _closing(text, found)
+        yield _Reader(text, found + 2, stop).whole(), text[found + 2 : stop]
+        at = stop + 1
     if plain + text[at:]:
-        yield Literal(plain + text[at:])
+        yield Literal(plain + text[at:]), plain + text[at:]
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the segment that begins at `start` ends: the first `}` outside a quoted string."""
+    quoted = False
+    for at in range(start + 2, len(text)):
+        if text[at] == "'":
+            quoted = not quoted
+        elif text[at] == "}" and not quoted:
+            return at
+    raise ExpressionError(
+        "syntax",
+        f"The template language expression '{text}' is not valid: the string interpolation segment"
+        f" starting at position '{start}' is not terminated. Make sure that every '@{{' is followed"
+        " by its '}'.",
+        text=text,
+        position=start,
+    )
 
 
 class _Reader:
-    """Recursive descent over one string, from `at` on."""
+    """Recursive descent over the expression in `text[start:stop]`."""
 
-    def __init__(self, text: str, at: int) -> None:
-        self.text, self.at, self.depth, self.start = text, at, 0, at
+    def __init__(self, text: str, start: int, stop: int) -> None:
+        self.text, self.start, self.stop = text, start, stop
+        self.source = text[start:stop]
+        if stop - start > LONGEST_EXPRESSION:
+            self.fail(f"the expression is longer than {LONGEST_EXPRESSION} characters", start)
+        self.tokens = list(self.read())
+        self.next = 0
+        self.depth = 0
 
-    def skip_space(self) -> None:
-        found = _SPACE.match(self.text, self.at)
-        self.at = found.end() if found else self.at
-
-    def fail(self, expected: str) -> NoReturn:
-        actual = self.text[self.at : self.at + 1] or "EndOfData"
+    def fail(self, why: str, at: int) -> NoReturn:
+        shown = self.source if len(self.source) <= 256 else f"{self.source[:256]}…"
         raise ExpressionError(
             "syntax",
-            f"Unable to parse template language expression '{self.text[self.start :]}':"
-            f" expected token '{expected}' and actual '{actual}'.",
+            f"The template language expression '{shown}' is not valid: {why}.",
             text=self.text,
-            position=self.at,
+            position=at,
         )
 
-    def take(self, mark: str) -> bool:
-        self.skip_space()
-        if self.text.startswith(mark, self.at):
-            self.at += len(mark)
+    def read(self) -> Iterator[_Token]:
+        at = self.start
+        while True:
+            found = _TOKEN.match(self.text, at, self.stop)
+            if found is None:
+                self.unreadable(at)
+            kind = str(found.lastgroup)
+            begins, at = found.start(kind), found.end()
+            if kind == "end":
+                yield _Token("EndOfData", None, begins)
+                return
+            yield self.token(kind, found[kind], begins)
+
+    def unreadable(self, at: int) -> NoReturn:
+        while at < self.stop and (self.text[at].isspace() or self.text[at] == "\ufeff"):
+            at += 1
+        character, place = self.text[at : at + 1], at - self.start
+        if character == "'":
+            self.fail(f"the string constant at position '{place}' is not terminated", at)
+        if character in "+-":
+            self.fail(f"the value '{character}' at position '{place}' is no number", at)
+        self.fail(f"the string character '{character}' at position '{place}' is not expected", at)
+
+    def token(self, kind: str, text: str, at: int) -> _Token:
+        if kind == "Literal":
+            return _Token(kind, text[1:-1].replace("''", "'"), at)
+        if kind == "mark":
+            return _Token(_MARKS[text], text, at)
+        if kind == "Identifier":
+            return _Token(kind, text, at)
+        end = at + len(text)
+        if end < self.stop and (self.text[end].isalnum() or self.text[end] == "_"):
+            place, character = end - self.start, self.text[end]
+            self.fail(
+                f"the string character '{character}' at position '{place}' is not expected", end
+            )
+        if text.lstrip("+-").isdigit():
+            if (value := int(text)) not in INT64:
+                self.fail(f"the value '{text}' at position '{at - self.start}' is too large", at)
+            return _Token("Integer", value, at)
+        return _Token("Float", float(text), at)
+
+    def unexpected(self, expected: str) -> NoReturn:
+        actual = self.tokens[self.next]
+        raise ExpressionError(
+            "syntax",
+            f"Unable to parse template language expression '{self.source}': expected token"
+            f" '{expected}' and actual '{actual.kind}'.",
+            text=self.text,
+            position=actual.at,
+        )
+
+    def take(self, kind: str) -> bool:
+        if self.tokens[self.next].kind == kind:
+            self.next += 1
             return True
         return False
 
-    def expect(self, mark: str) -> None:
-        if not self.take(mark):
-            self.fail(mark)
+    def expect(self, kind: str) -> None:
+        if not self.take(kind):
+            self.unexpected(kind)
+
+    def whole(self) -> Node:
+        node = self.expression()
+        self.expect("EndOfData")
+        return node
 
     def expression(self) -> Node:
-        if self.at - self.start > LONGEST_EXPRESSION:
-            raise ExpressionError(
-                "syntax",
-                f"The expression is longer than {LONGEST_EXPRESSION} characters.",
-                text=self.text,
-                position=self.start,
-            )
-        self.skip_space()
-        if found := _STRING.match(self.text, self.at):
-            self.at = found.end()
-            return Literal(found[1].replace("''", "'"))
-        if found := _NUMBER.match(self.text, self.at):
-            return self.number(found)
-        if found := _NAME.match(self.text, self.at):
-            start, self.at = self.at, found.end()
-            word = found[0].lower()
-            if word in _WORDS and not self.peek("("):
-                return Literal(_WORDS[word])
-            return self.call(found[0], start)
-        self.fail("Identifier")
+        token = self.tokens[self.next]
+        if token.kind in ("Literal", "Integer", "Float"):
+            self.next += 1
+            return Literal(token.value)
+        if token.kind != "Identifier":
+            self.unexpected("Identifier")
+        self.next += 1
+        word = token.value.lower()
+        return Literal(_WORDS[word]) if word in _WORDS else self.call(token)
 
-    def peek(self, mark: str) -> bool:
-        self.skip_space()
-        return self.text.startswith(mark, self.at)
-
-    def number(self, found: re.Match[str]) -> Literal:
-        if found[1] or found[2]:
-            self.at = found.end()
-            value: int | float = float(found[0])
-        else:
-            value = int(found[0])
-            if value not in _INT64:
-                self.fail("Integer")
-            self.at = found.end()
-        if _NAME.match(self.text, self.at):
-            self.fail("EndOfData")
-        return Literal(value)
-
-    def call(self, name: str, start: int) -> Node:
-        self.expect("(")
+    def call(self, name: _Token) -> Node:
+        self.expect("LeftParenthesis")
         self.depth += 1
         if self.depth > DEEPEST_NESTING:
-            raise ExpressionError(
-                "syntax",
-                f"The expression nests deeper than {DEEPEST_NESTING} calls.",
-                text=self.text,
-                position=start,
-            )
+            self.fail(f"it nests deeper than {DEEPEST_NESTING} levels", name.at)
         arguments: list[Node] = []
-        if not self.take(")"):
+        if not self.take("RightParenthesis"):
             arguments.append(self.expression())
-            while self.take(","):
+            while self.take("Comma"):
                 arguments.append(self.expression())
-            self.expect(")")
-        made = Call(name, tuple(arguments), start)
-        steps = tuple(self.steps())
+            self.expect("RightParenthesis")
+        made = Call(name.value, tuple(arguments), name.at)
+        steps = self.steps()
         self.depth -= 1
         return Selection(made, steps) if steps else made
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> tuple[Step, ...]:
+        taken: list[Step] = []
         while True:
-            optional = self.take("?")
-            if self.take("."):
-                self.skip_space()
-                found = _NAME.match(self.text, self.at)
-                if not found:
-                    self.fail("Identifier")
-                self.at = found.end()
-                yield Step(Literal(found[0]), optional)
-            elif self.take("["):
+            optional = self.take("QuestionMark")
+            if self.take("Dot"):
+                token = self.tokens[self.next]
+                self.expect("Identifier")
+                taken.append(Step(Literal(token.value), optional))
+            elif self.take("LeftSquareBracket"):
                 key = self.expression()
-                self.expect("]")
-                yield Step(key, optional)
+                self.expect("RightSquareBracket")
+                taken.append(Step(key, optional))
             elif optional:
-                self.fail(".")
+                self.unexpected("Dot")
             else:
-                return
+                return tuple(taken)

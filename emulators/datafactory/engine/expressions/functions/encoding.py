@@ -1,0 +1,202 @@
+"""Text to base64, data URIs and URI components, and back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from emulators.datafactory.engine.expressions.calls import (
+    Functions,
+    text_argument,
+    wrong_type,
+    wrong_value,
+)
+from emulators.datafactory.engine.expressions.lenient_json import BadJson, read_json
+from emulators.datafactory.engine.expressions.values import (
+    CONTENT,
+    CONTENT_TYPE,
+    content,
+    encoded,
+    is_array,
+    is_content,
+    is_object,
+    spend,
+    to_text,
+)
+
+TABLE = Functions()
+BINARY, PLAIN_TEXT = "application/octet-stream", "text/plain"
+_DATA_URI = re.compile(r"data:([^,]*),(.*)\Z", re.IGNORECASE | re.DOTALL)
+_BASE64 = re.compile(r";\s*base64\s*\Z", re.IGNORECASE)
+_MEDIA = re.compile(r"\s*[\w.+*-]+/[\w.+*-]+\s*(;.*)?\Z")
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+_READABLE = ("utf-8", "utf8", "ascii", "us-ascii")
+_ESCAPE = re.compile("((?:%[0-9A-Fa-f]{2})+)|%u([0-9A-Fa-f]{4})")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+_ESCAPED = [chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in range(256)]
+
+
+def _from_base64(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise wrong_value(name, "The value cannot be decoded from base64.") from None
+
+
+def _utf8(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
+
+
+@TABLE.add("base64", 1)
+def to_base64(value: Any) -> str:
+    if type(value) is not str and not is_array(value) and not is_object(value):
+        raise wrong_type("base64", 1, "a string, an object or an array", value)
+    if is_content(value):
+        return str(content(BINARY, _content_bytes("base64", value))[CONTENT])
+    return base64.b64encode(encoded(to_text(value))).decode()
+
+
+def _content_bytes(name: str, value: Any) -> bytes:
+    return _from_base64(name, text_argument(name, 1, value[CONTENT]))
+
+
+@TABLE.add("base64ToBinary", 1)
+def base64_to_binary(value: Any) -> dict[str, str]:
+    text_argument("base64ToBinary", 1, value)
+    return content(BINARY, _from_base64("base64ToBinary", value))
+
+
+@TABLE.add("base64ToString", 1)
+def base64_to_string(value: Any) -> str:
+    return _utf8(_from_base64("base64ToString", text_argument("base64ToString", 1, value)))
+
+
+@TABLE.add("decodeBase64", 1)
+def decode_base64(value: Any) -> str:
+    return _utf8(_from_base64("decodeBase64", text_argument("decodeBase64", 1, value)))
+
+
+@TABLE.add("binary", 1)
+def binary(value: Any) -> dict[str, str]:
+    if value is None:
+        raise wrong_value("binary", "The value cannot be converted to binary.")
+    if is_content(value):
+        return content(BINARY, _content_bytes("binary", value))
+    return content(BINARY, encoded(to_text(value)))
+
+
+@TABLE.add("dataUri", 1)
+def data_uri(value: Any) -> str:
+    if value is None:
+        raise wrong_value("dataUri", "The value cannot be converted to a data URI.")
+    if is_content(value):
+        return f"data:{value[CONTENT_TYPE]};base64,{value[CONTENT]}"
+    media = "text/plain" if type(value) is str else "application/json"
+    data = base64.b64encode(encoded(to_text(value))).decode()
+    return f"data:{media};charset=utf-8;base64,{data}"
+
+
+def _read_data_uri(name: str, value: Any) -> tuple[str, str]:
+    """Media type and base64 text of a data URI."""
+    found = _DATA_URI.match(text_argument(name, 1, value))
+    if found is None:
+        raise wrong_value(name, f"The value '{value}' is not a valid data URI.")
+    media, data = found[1], found[2]
+    if not _BASE64.search(media):
+        data = base64.b64encode(encoded(unescape(data))).decode()
+    media = _BASE64.sub("", media) or PLAIN_TEXT
+    if media.lstrip().startswith(";"):
+        raise wrong_value(name, f"The value '{value}' is not a valid data URI.")
+    return media, data
+
+
+@TABLE.add("dataUriToBinary", 1)
+def data_uri_to_binary(value: Any) -> dict[str, str]:
+    media, data = _read_data_uri("dataUriToBinary", value)
+    if not _MEDIA.match(media):
+        raise wrong_value("dataUriToBinary", f"The content type '{media}' is not well formed.")
+    return {CONTENT_TYPE: media, CONTENT: data}
+
+
+@TABLE.add("dataUriToString", 1)
+def data_uri_to_string(value: Any) -> str:
+    return _data_uri_text("dataUriToString", value)
+
+
+def _data_uri_text(name: str, value: Any) -> str:
+    media, data = _read_data_uri(name, value)
+    charset = _CHARSET.search(media)
+    if charset and charset[1].lower() not in _READABLE:
+        raise wrong_value(name, f"The charset '{charset[1]}' is not supported.")
+    return _utf8(_from_base64(name, data))
+
+
+@TABLE.add("decodeDataUri", 1)
+def decode_data_uri(value: Any) -> Any:
+    media, data = _read_data_uri("decodeDataUri", value)
+    raw = _from_base64("decodeDataUri", data)
+    kind = media.partition(";")[0].strip().lower()
+    named = _CHARSET.search(media)
+    if kind.startswith("text/"):
+        return _in_charset("decodeDataUri", raw, named[1] if named else "utf-8")
+    if kind == "application/json":
+        try:
+            return read_json(_in_charset("decodeDataUri", raw, named[1] if named else "utf-8"))
+        except BadJson as error:
+            raise wrong_value("decodeDataUri", str(error)) from None
+    return {CONTENT_TYPE: media if named else f"{media};charset=us-ascii", CONTENT: data}
+
+
+def _in_charset(name: str, data: bytes, charset: str) -> str:
+    try:
+        return data.decode(charset, errors="replace")
+    except LookupError:
+        raise wrong_value(name, f"The charset '{charset}' is not known.") from None
+
+
+@TABLE.add("uriComponent", 1, None)
+def uri_component(*values: Any) -> str:
+    return _escape(values)
+
+
+@TABLE.add("encodeUriComponent", 1, None)
+def encode_uri_component(*values: Any) -> str:
+    return _escape(values)
+
+
+def _escape(values: tuple[Any, ...]) -> str:
+    data = encoded("".join(map(to_text, values)))
+    spend(3 * len(data))
+    return "".join([_ESCAPED[byte] for byte in data])
+
+
+def unescape(text: str) -> str:
+    """Percent escapes resolved as UTF-8, `+` as a blank; bad escapes stay."""
+    text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+
+    def resolve(found: re.Match[str]) -> str:
+        if found[2]:
+            return chr(int(found[2], 16))
+        return _utf8(bytes.fromhex(found[1].replace("%", "")))
+
+    return _ESCAPE.sub(resolve, text)
+
+
+@TABLE.add("uriComponentToString", 1)
+def uri_component_to_string(value: Any) -> str:
+    return unescape(text_argument("uriComponentToString", 1, value))
+
+
+@TABLE.add("decodeUriComponent", 1)
+def decode_uri_component(value: Any) -> str:
+    return unescape(text_argument("decodeUriComponent", 1, value))
+
+
+@TABLE.add("uriComponentToBinary", 1)
+def uri_component_to_binary(value: Any) -> dict[str, str]:
+    text = unescape(text_argument("uriComponentToBinary", 1, value))
+    return content(BINARY, encoded(text))

@@ -1,0 +1,1 @@
+"""Shared corpora run against the emulators: `python -m tests.conformance NAME PATH [--json]`."""
