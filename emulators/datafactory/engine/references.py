@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 TYPES: Mapping[str, str] = {
     "pipelinereference": "pipelines",
@@ -36,6 +36,12 @@ _BY_FIELD: Mapping[str, str] = {
     "referencetrigger": "triggers",
 }
 """Field -> kind, for references that say no type of their own."""
+
+
+class Finds(Protocol):
+    """Whatever knows the published resources of a factory."""
+
+    def find(self, kind: str, name: str) -> Mapping[str, Any] | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.datafactory.engine.references import Reference, references_of
+from emulators.datafactory.engine.references import Finds, Reference, references_of
 from emulators.datafactory.errors import (
     ChildMissing,
     EtagMismatch,
@@ -165,7 +165,7 @@ def check_references(ctx: Context, at: Child, properties: Mapping[str, Any]) -> 
     published = Published(ctx, at.factory.id)
     for one in references_of(properties):
         itself = one.kind == at.kind and one.name.lower() == at.key
-        if not itself and not is_there(published, one, at.factory.kind):
+        if not itself and not is_there(published, one):
             raise InvalidReference(one.name, at.name)
 
 
@@ -176,12 +176,8 @@ BUILT_IN = {
 """Children that every factory has without anybody making them."""
 
 
-def is_there(published: Published, one: Reference, owner: str = "factory") -> bool:
-    """Whether what a reference names can be used.
-
-    A Synapse workspace keeps notebooks, pools and the like elsewhere, and has default linked
-    services and integration runtimes of its own.
-    """
+def is_there(published: Finds, one: Reference) -> bool:
+    """Whether what a reference names can be used; notebooks, pools and the like are elsewhere."""
     if (one.kind, one.name.lower()) in BUILT_IN:
         return True
     if one.kind not in KINDS:

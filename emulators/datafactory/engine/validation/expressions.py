@@ -28,8 +28,11 @@ def check(
     properties: Mapping[str, Any],
     nodes: Sequence[Node],
     global_parameters: Collection[str] | None = None,
+    *,
+    ancestors: bool = False,
 ) -> Iterator[Problem]:
     """Problems of every expression of the active activities."""
+    all_of_them = frozenset(node.key for node in nodes)
     known = _Known(
         _names(properties, "variables"),
         _names(properties, "parameters"),
@@ -38,7 +41,7 @@ def check(
     for node in nodes:
         if node.inactive:
             continue
-        seen = _visible(node)
+        seen = _visible(node) if ancestors else all_of_them
         for place, text in _texts(node):
             yield from _check_one(node, place, text, known, seen)
         yield from _variable(node, known)

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from emulators.datafactory.engine import resources
-from emulators.datafactory.engine.activities.base import Published
-from emulators.datafactory.engine.references import references_of
+from emulators.datafactory.engine.references import Finds, references_of
 from emulators.datafactory.engine.validation.problems import Node, Problem, every, tree
 
 _WORDS = {
@@ -21,7 +20,7 @@ _WORDS = {
 
 
 def check(
-    name: str, properties: Mapping[str, Any], nodes: Sequence[Node], published: Published
+    name: str, properties: Mapping[str, Any], nodes: Sequence[Node], published: Finds
 ) -> Iterator[Problem]:
     """Problems of the names of other resources."""
     for node in nodes:
@@ -59,7 +58,7 @@ def _called(nodes: Sequence[Node]) -> Iterator[tuple[Node, str]]:
                 yield node, name
 
 
-def _circle(name: str, nodes: Sequence[Node], published: Published) -> Iterator[Problem]:
+def _circle(name: str, nodes: Sequence[Node], published: Finds) -> Iterator[Problem]:
     for node, called in _called(nodes):
         path = _way_back(name.lower(), called, published, [])
         if path is not None:
@@ -71,7 +70,7 @@ def _circle(name: str, nodes: Sequence[Node], published: Published) -> Iterator[
             )
 
 
-def _way_back(start: str, at: str, published: Published, path: list[str]) -> list[str] | None:
+def _way_back(start: str, at: str, published: Finds, path: list[str]) -> list[str] | None:
     """The pipelines from `at` back to the one that is checked, or None."""
     here = [*path, at]
     if at.lower() == start:

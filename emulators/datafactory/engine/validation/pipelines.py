@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.datafactory.engine.activities.base import Published
 from emulators.datafactory.engine.definitions import BadDefinition, pipeline_of
+from emulators.datafactory.engine.references import Finds
 from emulators.datafactory.engine.validation import expressions, fields, graph, mentions, shape
 from emulators.datafactory.engine.validation.problems import Problem, every, tree
 
@@ -17,15 +17,17 @@ class Rules:
     """What decides where Azure's own pages and practice differ, and what else is known.
 
     `nested_choices`: an If or a Switch may contain another container. The pages say no, and so
-    does the authoring page.
+    does the authoring page. `ancestors`: an expression may read only what its activity waits for.
+    The authoring page says so; what is published by other ways runs, and may fail then.
     """
 
     nested_choices: bool = False
+    ancestors: bool = False
     global_parameters: Collection[str] | None = None  # None: not known, not checked
 
 
 def validate(
-    pipeline: Mapping[str, Any], published: Published | None, rules: Rules | None = None
+    pipeline: Mapping[str, Any], published: Finds | None, rules: Rules | None = None
 ) -> list[Problem]:
     """Every problem of a pipeline given as `{"name", "properties"}`.
 
@@ -45,7 +47,7 @@ def validate(
         *shape.check(name, properties, nodes),
         *graph.check(scope, nodes, nested_choices=chosen.nested_choices),
         *(one for node in nodes if not node.inactive for one in fields.check(node)),
-        *expressions.check(properties, nodes, chosen.global_parameters),
+        *expressions.check(properties, nodes, chosen.global_parameters, ancestors=chosen.ancestors),
     ]
     if published is not None:
         found += mentions.check(name, properties, nodes, published)

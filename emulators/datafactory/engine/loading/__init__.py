@@ -1,0 +1,1 @@
+"""A factory as it lies in git: read, checked as a whole, and put over the wire in order."""
