@@ -29,14 +29,27 @@ app = typer.Typer(
 )
 fault = typer.Typer(no_args_is_help=True, help="Break something on purpose, and mend it.")
 snapshot = typer.Typer(no_args_is_help=True, help="The whole state as one file.")
+factory = typer.Typer(
+    no_args_is_help=True,
+    help="Data Factory: load a factory as it lies in git, run its pipelines, see what ran.",
+)
 app.add_typer(fault, name="fault")
 app.add_typer(snapshot, name="snapshot")
+app.add_typer(factory, name="datafactory")
 
 State = Annotated[
     Path | None,
     typer.Option("--state", help="State folder (default .rehearsal).", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON value instead of text.")]
+FactoryName = Annotated[
+    str | None,
+    typer.Option("--factory", help="The factory (default: the seeded one).", show_default=False),
+]
+Group = Annotated[
+    str | None,
+    typer.Option("--resource-group", "-g", help="Its resource group (default: the seeded one)."),
+]
 
 
 def fail(why: object) -> NoReturn:
@@ -308,6 +321,165 @@ def fault_clear(
     if name is not None and not lifted:
         fail(f"There is no fault {name}: `rehearse fault list` names them.")
     typer.echo(f"{lifted} lifted")
+
+
+@factory.command("load")
+def factory_load(
+    folder: Annotated[Path, typer.Argument(help="The factory's folder in git.")],
+    name: Annotated[
+        str | None,
+        typer.Option("--factory", help="Which factory file, or the name to give it."),
+    ] = None,
+    group: Group = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option("--global-parameters", help="A …_GlobalParameters.json to put on top."),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", help="NAME=VALUE: a global parameter, or a template's name."),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say what does not hold.")] = False,
+    start: Annotated[
+        bool, typer.Option(help="Start the triggers that the folder says are started.")
+    ] = True,
+    state: State = None,
+) -> None:
+    """Publish a factory as it lies in git: check all of it, then put it in order.
+
+    Examples: rehearse datafactory load ./adf · rehearse datafactory load ./adf --factory adf-dev
+    --global-parameters globalParameters/adf-dev_GlobalParameters.json · rehearse datafactory load
+    ./adf --check · rehearse datafactory load ./adf -p stage=test -p
+    Vault_properties_typeProperties_baseUrl=https://v.vault.azure.net/
+    """
+    from emulators.commands import datafactory as verbs
+
+    options = {
+        "factory": name, "group": group, "global_parameters": parameters, "param": param or [],
+        "check": check, "start": start,
+    }  # fmt: skip
+    verbs.load(settings_of(state), folder, options)
+
+
+@factory.command("run")
+def factory_run(
+    pipeline: Annotated[str, typer.Argument(help="The pipeline's name.")],
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE of a parameter.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Until it has ended.")] = False,
+    name: FactoryName = None,
+    group: Group = None,
+    state: State = None,
+) -> None:
+    """Begin a run of a pipeline and print its id.
+
+    Examples: rehearse datafactory run Score -p month=2026-11 --follow · rehearse datafactory run
+    Score -p 'tables=["a","b"]'. With --follow the code is 1 when the run does not succeed.
+    """
+    from emulators.commands import datafactory as verbs
+
+    with verbs.wire(settings_of(state), name, group) as there:
+        verbs.run(there, pipeline, verbs.pairs(param or []), follow=follow)
+
+
+@factory.command("list")
+def factory_list(
+    name: FactoryName = None, group: Group = None, state: State = None, as_json: Json = False
+) -> None:
+    """Show what is published: pipelines with their parameters, triggers with their state.
+
+    Example: rehearse datafactory list --factory adf-dev
+    """
+    from emulators.commands import datafactory as verbs
+
+    with verbs.wire(settings_of(state), name, group) as there:
+        verbs.show_list(there, as_json)
+
+
+@factory.command("runs")
+def factory_runs(
+    pipeline: Annotated[str | None, typer.Argument(help="Only of this pipeline.")] = None,
+    name: FactoryName = None,
+    group: Group = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """List the runs of pipelines, the newest first.
+
+    Examples: rehearse datafactory runs · rehearse datafactory runs Score --json
+    """
+    from emulators.commands import datafactory as verbs
+
+    with verbs.wire(settings_of(state), name, group) as there:
+        verbs.show_runs(there, pipeline, as_json)
+
+
+@factory.command("show")
+def factory_show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")],
+    svg: Annotated[Path | None, typer.Option(help="Write the chart to this file, too.")] = None,
+    name: FactoryName = None,
+    group: Group = None,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Show a run with its activities as a chart over time.
+
+    Examples: rehearse datafactory show RUN · rehearse datafactory show RUN --svg run.svg
+    """
+    from emulators.commands import datafactory as verbs
+
+    with verbs.wire(settings_of(state), name, group) as there:
+        verbs.show_run(there, run_id, svg, as_json)
+
+
+@factory.command("cancel")
+def factory_cancel(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="The runs that it began, too.")
+    ] = False,
+    name: FactoryName = None,
+    group: Group = None,
+    state: State = None,
+) -> None:
+    """Cancel a run.
+
+    Example: rehearse datafactory cancel RUN --recursive
+    """
+    from emulators.commands import datafactory as verbs
+
+    with verbs.wire(settings_of(state), name, group) as there:
+        verbs.cancel(there, run_id, recursive)
+
+
+@factory.command("start-trigger")
+def factory_start(
+    trigger: str, name: FactoryName = None, group: Group = None, state: State = None
+) -> None:
+    """Start a trigger: from now on it fires.
+
+    Example: rehearse datafactory start-trigger Nightly
+    """
+    from emulators.commands import datafactory as verbs
+
+    with verbs.wire(settings_of(state), name, group) as there:
+        verbs.switch(there, trigger, "start")
+
+
+@factory.command("stop-trigger")
+def factory_stop(
+    trigger: str, name: FactoryName = None, group: Group = None, state: State = None
+) -> None:
+    """Stop a trigger: it fires no more, and can be changed.
+
+    Example: rehearse datafactory stop-trigger Nightly
+    """
+    from emulators.commands import datafactory as verbs
+
+    with verbs.wire(settings_of(state), name, group) as there:
+        verbs.switch(there, trigger, "stop")
 
 
 @app.command()

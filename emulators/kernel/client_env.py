@@ -41,6 +41,7 @@ class ClientFacts:
     mlflow_token: str
     host: str = "127.0.0.1"
     key_vault: str = ""  # name of the state folder's vault
+    data_factory: str = ""
 
 
 def variables(facts: ClientFacts, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -79,6 +80,7 @@ def variables(facts: ClientFacts, inherited: Mapping[str, str]) -> dict[str, str
         "AZUREML_WORKSPACE_NAME": facts.workspace,
         "AZURE_STORAGE_ACCOUNT": facts.storage_account,
         "AZURE_STORAGE_CONNECTION_STRING": connection,
+        "AZURE_DATA_FACTORY_NAME": facts.data_factory,
         "AZURE_KEY_VAULT_URL": f"https://{facts.key_vault}.vault.azure.net/",
         "MLFLOW_TRACKING_URI": tracking,
         "MLFLOW_TRACKING_TOKEN": facts.mlflow_token,
@@ -111,6 +113,7 @@ def client_environment(
         region=ctx.settings.region,
         storage_account=account,
         storage_key=secrets.key(f"storage/{account}/key1") if account else "",
+        data_factory=ctx.settings.data_factory,
         key_vault=secrets.values.get("default_vault", "none"),
         mlflow_token=ctx.tokens.issue(audience, lifetime_s=TOKEN_LIFETIME_S),
     )

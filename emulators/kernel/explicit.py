@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 ACCOUNT = re.compile(r"^([a-z0-9]{3,24})\.(blob|dfs)\.[a-z0-9.]+$")
-VAULT = re.compile(r"^[a-z][a-z0-9-]{2,23}\.vault\.azure\.net$")
+OWN_HOST = re.compile(
+    r"^([a-z][a-z0-9-]{2,23}\.vault\.azure\.net|[a-z0-9-]{1,50}\.dev\.azuresynapse\.net)$"
+)
 ML_DATA_PLANES = {
     "mferp", "history", "data", "modelregistry", "discovery", "registrymanagement", "mlflow",
     "experimentation", "modelmanagement", "execution", "artifact", "metric",
@@ -25,15 +27,15 @@ def target_of(path: str, region: str, default_account: str = NO_ACCOUNT) -> tupl
     """The host and the path on it that an explicit path (raw, with its slash) stands for.
 
     `/score/{endpoint}/…` is an online endpoint, `/{account}.blob…/…` a storage account,
-    `/{vault}.vault.azure.net/…` a key vault; what is none of Azure's first segments
-    is a container of the default account.
+    `/{vault}.vault.azure.net/…` a key vault, `/{workspace}.dev.azuresynapse.net/…` a Synapse
+    workspace; what is none of Azure's first segments is a container of the default account.
     """
     first, _, rest = path.lstrip("/").partition("/")
     lower = first.lower()
     account = ACCOUNT.match(lower)
     if account:
         return f"{account.group(1)}.{account.group(2)}.core.windows.net", f"/{rest}"
-    if VAULT.match(lower):
+    if OWN_HOST.match(lower):
         return lower, f"/{rest}"
     if lower == "score" and rest:
         endpoint, _, rest = rest.partition("/")

@@ -23,7 +23,7 @@ class Links:
         if ".blob." in host or ".dfs." in host:
             account, _, kind = host.partition(".")
             return f"{self.explicit}/{account}.{kind}{path}"
-        if host.endswith(".vault.azure.net"):
+        if host.endswith((".vault.azure.net", ".dev.azuresynapse.net")):
             return f"{self.explicit}/{host}{path}"
         if host.endswith(".inference.ml.azure.com"):
             return f"{self.explicit}/score/{host.partition('.')[0]}{path}"

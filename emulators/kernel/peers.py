@@ -24,6 +24,8 @@ def audience_of(host: str) -> str:
         return "https://ml.azure.com"
     if host.endswith(".vault.azure.net"):
         return "https://vault.azure.net"
+    if host.endswith(".dev.azuresynapse.net"):
+        return "https://dev.azuresynapse.net"
     return "https://management.azure.com"
 
 

@@ -25,6 +25,11 @@ RESOURCES_VERSIONS = ("2025-04-01", "2024-11-01", "2022-09-01", "2021-04-01", "2
 ROLE_VERSIONS = ("2022-04-01", "2020-04-01-preview", "2018-01-01-preview", "2015-07-01")
 SUBSCRIPTION_VERSIONS = ("2022-12-01", "2021-01-01", "2019-06-01", "2016-06-01")
 
+_FACTORY_TYPES = (
+    "factories", "factories/credentials", "factories/dataflows", "factories/datasets",
+    "factories/globalParameters", "factories/integrationRuntimes", "factories/linkedservices",
+    "factories/managedVirtualNetworks", "factories/pipelines", "factories/triggers",
+)  # fmt: skip
 _ML_TYPES = (
     "workspaces", "workspaces/codes", "workspaces/components", "workspaces/computes",
     "workspaces/connections", "workspaces/data", "workspaces/datastores",
@@ -40,6 +45,7 @@ def _table() -> dict[str, dict[str, tuple[str, ...]]]:
             "roleAssignments": ROLE_VERSIONS,
             "roleDefinitions": ROLE_VERSIONS,
         },
+        "Microsoft.DataFactory": dict.fromkeys(_FACTORY_TYPES, ("2018-06-01",)),
         "Microsoft.KeyVault": dict.fromkeys(
             ("vaults", "vaults/secrets", "vaults/accessPolicies", "deletedVaults"), VAULT_VERSIONS
         ),
@@ -53,6 +59,7 @@ def _table() -> dict[str, dict[str, tuple[str, ...]]]:
             "tenants": SUBSCRIPTION_VERSIONS,
         },
         "Microsoft.Storage": {"storageAccounts": STORAGE_VERSIONS},
+        "Microsoft.Synapse": {"workspaces": ("2021-06-01", "2020-12-01")},
     }
     for kind in KINDS.values():
         namespace, _, name = kind.type.partition("/")

@@ -26,6 +26,8 @@ class Source:
 
 # In the order in which they may be deleted: workspaces and registries lie on storage accounts.
 SOURCES = (
+    Source("Microsoft.DataFactory/factories", "2018-06-01"),
+    Source("Microsoft.Synapse/workspaces", "2021-06-01"),
     Source("Microsoft.MachineLearningServices/registries", "2024-10-01"),
     Source("Microsoft.MachineLearningServices/workspaces", "2024-10-01"),
     Source("Microsoft.Storage/storageAccounts", "2024-01-01"),
