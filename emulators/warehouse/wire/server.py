@@ -105,6 +105,8 @@ class TdsServer:
         self._number = self._number + 1 if self._number < 0x7FFF else 51
         try:
             await self._serve(reader, writer, self._number)
+        except asyncio.CancelledError:
+            writer.close()  # the server stops, and nobody waits for this task
         finally:
             self._open.discard(task)
 

@@ -136,7 +136,10 @@ class FakeSession:
         yield ReturnStatus(7)
         out = next(a for a in arguments if a.output)
         yield OutputValue(
-            list(arguments).index(out), out.name, SqlType("int"), 2 * next(a.value for a in arguments if not a.output)
+            list(arguments).index(out),
+            out.name,
+            SqlType("int"),
+            2 * next(a.value for a in arguments if not a.output),
         )
 
     def _bound(
@@ -173,10 +176,6 @@ class FakeSession:
             raise ZeroDivisionError("ours")
         elif lower.startswith("begin tran"):
             yield from self.begin()
-        elif lower.startswith("commit"):
-            yield from self.commit()
-        elif lower.startswith(("if @@trancount", "rollback")):
-            yield from self.rollback()
         elif lower.startswith(("set ", "declare ", "if ")):
             yield Finished()
         else:
@@ -196,14 +195,18 @@ class FakeSession:
         text = re.sub(r"\bN'", "'", text)
         used = {k: v for k, v in values.items() if re.search(rf"\${k}\b", text)}
         try:
-            done = self.lake.execute(text, used or None)
-            columns = tuple(Column(d[0], sql_type(str(d[1]))) for d in done.description or ())
+            if not lower_select(text):
+                self.lake.execute(text, used or None)
+                yield Finished(1, 0xC3)
+                return
+            done = self.lake.sql(text, params=used or None)
+            columns = tuple(
+                Column(name, sql_type(str(kind)))
+                for name, kind in zip(done.columns, done.types, strict=True)
+            )
             table = done.to_arrow_table()
         except duckdb.Error as wrong:
             raise SqlError(102, 15, 1, str(wrong), 2) from wrong
-        if not lower_select(text):
-            yield Finished(1, 0xC3)
-            return
         yield ResultSet(columns, table.to_batches(max_chunksize=10_000))
         yield Finished(table.num_rows, 0xC1)
 
