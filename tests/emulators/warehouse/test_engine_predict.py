@@ -1,4 +1,4 @@
-"""PREDICT's own work: models checked before a row is read, rows scored as onnxruntime scores them."""
+"""PREDICT's own work: models checked before a row is read, rows scored as by onnxruntime."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_wide_inputs_and_outputs() -> None:
         list(scoring.score(work, batches_of(pd.DataFrame({"x": [1, None]}), columns, 10)))
 
 
-def test_nan_out_is_null() -> None:
+def test_what_is_not_finite_is_null() -> None:
     from onnx import TensorProto, helper
 
     node = helper.make_node("Log", ["x"], ["y"])
@@ -243,8 +243,8 @@ def test_nan_out_is_null() -> None:
     )
     columns = [Column("x", FLOAT)]
     work = scoring.prepare(KEPT.get(made), columns, [Column("y", FLOAT)])
-    (batch,) = scoring.score(work, batches_of(pd.DataFrame({"x": [1.0, -1.0]}), columns, 10))
-    assert batch.column(1).to_pylist() == [0.0, None]
+    (batch,) = scoring.score(work, batches_of(pd.DataFrame({"x": [1.0, -1.0, 0.0]}), columns, 10))
+    assert batch.column(1).to_pylist() == [0.0, None, None]
 
 
 def test_a_model_that_fails_while_it_runs_says_why() -> None:

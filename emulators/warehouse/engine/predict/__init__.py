@@ -1,0 +1,1 @@
+"""PREDICT: ONNX models that score rows where they lie."""
