@@ -7,28 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.running import Rehearsal
-
 
 @pytest.fixture(scope="module")
-def client(rehearsal: Rehearsal) -> Iterator[Any]:
-    """A client of the seeded service principal; the environment stays set while it lives."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in rehearsal.env.items():
-            patch.setenv(name, value)
-        from azure.identity import ClientSecretCredential
-        from azure.mgmt.datafactory import DataFactoryManagementClient
-
-        env = rehearsal.env
-        credential = ClientSecretCredential(
-            env["AZURE_TENANT_ID"], env["AZURE_CLIENT_ID"], env["AZURE_CLIENT_SECRET"]
-        )
-        yield DataFactoryManagementClient(credential, env["AZURE_SUBSCRIPTION_ID"])
-
-
-@pytest.fixture(scope="module")
-def group(rehearsal: Rehearsal) -> str:
-    return rehearsal.env["AZURE_RESOURCE_GROUP"]
+def client(factories: Any) -> Any:
+    return factories
 
 
 @pytest.fixture(scope="module")
