@@ -14,7 +14,7 @@ WHAT = "tds"
 
 
 def _told(bug: Exception) -> None:
-    logging.getLogger(__name__).error("the warehouse failed", exc_info=bug)
+    logging.getLogger("rehearsal.warehouse").error("the warehouse failed", exc_info=bug)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from emulators.warehouse.engine.answers import (
 )
 from emulators.warehouse.wire import login7, packets, prelogin, tokens
 from emulators.warehouse.wire.answering import database_changed
-from emulators.warehouse.wire.connection import Streams
+from emulators.warehouse.wire.connection import Gone, Streams
 from emulators.warehouse.wire.packets import BadStream, packed
 from emulators.warehouse.wire.requests import Assembler
 from emulators.warehouse.wire.types_write import LATIN
@@ -71,6 +71,12 @@ class Entry:
         except LoginFailed as why:
             await self._refuse(why)
             return None
+        except (BadStream, Gone, ConnectionError):
+            raise
+        except Exception as bug:
+            why = f"Rehearsal failed, not your login: {type(bug).__name__}: {bug}"
+            await self._refuse(LoginFailed(50000, why, severity=16))
+            raise
         size = asked.packet_size or packets.USUAL
         size = min(max(size, packets.SMALLEST), packets.LARGEST)
         await self._send(self._welcome(asked, session, size))
