@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     tds_port: int = Field(
         default=8433, ge=0, le=65535, description="The warehouse's SQL port (TDS); 0 picks."
     )
+    sql_flavor: Literal["synapse", "managed-instance"] = Field(
+        default="synapse", description="Whose T-SQL rules the warehouse follows."
+    )
     region: str = Field(default="eastus", description="Azure region of everything made here.")
     resource_group: str = Field(default="rehearsal", description="Resource group that is seeded.")
     workspace: str = Field(

@@ -12,15 +12,19 @@ class SqlError(Exception):
         super().__init__(text)
         self.number, self.severity, self.state, self.text = number, severity, state, text
         self.line, self.procedure, self.placed = line, "", False
+        self.level = 0  # the nesting level it happened at, once known
+        self.raised = False  # by RAISERROR, after which a batch goes on
 
-    def at(self, line: int, procedure: str = "") -> SqlError:
+    def at(self, line: int, procedure: str = "", level: int = 0) -> SqlError:
         """The same error, told of this line of this procedure, unless a place is known already."""
         if not self.placed:
             self.line, self.procedure, self.placed = line, procedure, True
+            self.level = level
         return self
 
     def __str__(self) -> str:
-        return f"Msg {self.number}, Level {self.severity}, State {self.state}, Line {self.line}: {self.text}"
+        place = f"Msg {self.number}, Level {self.severity}, State {self.state}, Line {self.line}"
+        return f"{place}: {self.text}"
 
 
 def syntax(near: str, line: int = 1) -> SqlError:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from emulators.warehouse.engine.tsql import nodes, statements
-from emulators.warehouse.engine.tsql.extents import PAIRS, STARTERS, DataExtent, begins
+from emulators.warehouse.engine.tsql.extents import PAIRS, STARTERS, begins
 from emulators.warehouse.engine.tsql.lexing import tokenize
 from emulators.warehouse.engine.tsql.reading import Reader
 from emulators.warehouse.errors import SqlError, syntax

@@ -8,10 +8,7 @@ from emulators.warehouse.engine.tsql.lexing import Token
 from emulators.warehouse.errors import syntax
 
 STARTERS = frozenset(
-    "SELECT INSERT UPDATE DELETE MERGE CREATE ALTER DROP TRUNCATE DECLARE SET IF WHILE BEGIN BREAK"
-    " CONTINUE RETURN EXEC EXECUTE PRINT RAISERROR WAITFOR USE GOTO COMMIT ROLLBACK SAVE GRANT"
-    " REVOKE DENY OPEN CLOSE FETCH DEALLOCATE DBCC KILL BACKUP RESTORE CHECKPOINT RECONFIGURE"
-    " SHUTDOWN BULK REVERT".split()
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "ALTER", "DROP", "TRUNCATE", "DECLARE", "SET", "IF", "WHILE", "BEGIN", "BREAK", "CONTINUE", "RETURN", "EXEC", "EXECUTE", "PRINT", "RAISERROR", "WAITFOR", "USE", "GOTO", "COMMIT", "ROLLBACK", "SAVE", "GRANT", "REVOKE", "DENY", "OPEN", "CLOSE", "FETCH", "DEALLOCATE", "DBCC", "KILL", "BACKUP", "RESTORE", "CHECKPOINT", "RECONFIGURE", "SHUTDOWN", "BULK", "REVERT"]
 )
 """Reserved words that begin a statement wherever the one before may end."""
 
@@ -73,7 +70,6 @@ def _ends(tokens: Sequence[Token], at: int, stop: str, condition: bool) -> bool:
     if word == ";" or word in ("END", "ELSE") or (stop and word == stop):
         return True
     if begins(tokens, at):
-        # LEFT and RIGHT are functions, UPDATE() is one in triggers, and no statement begins in ().
         return True
     if not condition:
         return False
@@ -87,9 +83,10 @@ class DataExtent:
 
     def __init__(self, tokens: Sequence[Token], at: int) -> None:
         self._tokens, self._begin = tokens, at
-        self._verb = self._first = tokens[at].upper
+        self._verb = tokens[at].upper
         self._queried = self._verb not in _OWN_QUERY
         self._set = self._verb != "UPDATE"
+        self._with = False
 
     def end_of_group(self) -> int:
         """As `end`, of a query that begins with `(`."""
@@ -122,6 +119,10 @@ class DataExtent:
 
     def _stops(self, at: int) -> bool:
         word = self._tokens[at].upper
+        if word == "VALUES":
+            self._queried |= self._verb == "INSERT"
+        elif word == "WITH" and text_at(self._tokens, at - 1) == "AS":
+            self._with = True
         if word in (";", "END", "ELSE"):
             return True
         if not begins(self._tokens, at):
@@ -133,7 +134,7 @@ class DataExtent:
         if self._continues_query(word, before):
             return True
         after = text_at(self._tokens, at + 1)
-        if self._verb == "MERGE" and (before == "THEN" or word == "SET" and before == "UPDATE"):
+        if self._verb == "MERGE" and (before == "THEN" or (word == "SET" and before == "UPDATE")):
             return True
         if word == "SET" and (not self._set or before in ("DELETE", "UPDATE")):
             self._set = True
@@ -149,6 +150,8 @@ class DataExtent:
             return True
         if word == "MERGE" and before in _JOIN_HINTS:
             return True
+        if self._verb == "CREATE":
+            return word == "SELECT" and self._may_select(before)
         if not self._queried and word in (_MAIN if self._verb == "WITH" else {"SELECT"}):
             if self._verb == "WITH":
                 self._verb = word
@@ -161,6 +164,12 @@ class DataExtent:
             self._queried = True
             return True
         return False
+
+    def _may_select(self, before: str) -> bool:
+        """CREATE TABLE ... AS SELECT, or AS WITH c AS (...) SELECT: once."""
+        allowed = not self._queried and (before == "AS" or self._with)
+        self._queried |= allowed
+        return allowed
 
     def _continues_definition(self, word: str, before: str, after: str) -> bool:
         if word in ("UPDATE", "DELETE", "INSERT") and before in ("ON", "FOR"):

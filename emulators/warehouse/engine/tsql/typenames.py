@@ -13,8 +13,7 @@ _SYNONYMS = {
     "nationalcharacter": "nchar", "timestamp": "rowversion", "sysname": "nvarchar",
 }  # fmt: skip
 _PLAIN = frozenset(
-    "bit tinyint smallint int bigint real float money smallmoney date datetime smalldatetime"
-    " uniqueidentifier text ntext image xml sql_variant".split()
+    ["bit", "tinyint", "smallint", "int", "bigint", "real", "float", "money", "smallmoney", "date", "datetime", "smalldatetime", "uniqueidentifier", "text", "ntext", "image", "xml", "sql_variant"]
 )
 _LIMITS = {"char": 8000, "varchar": 8000, "binary": 8000, "varbinary": 8000, "nchar": 4000, "nvarchar": 4000}  # fmt: skip
 _FRACTIONS = frozenset({"time", "datetime2", "datetimeoffset"})
