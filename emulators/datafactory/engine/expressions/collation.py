@@ -1,7 +1,7 @@
 """String order as the culture has it: letters, then accents, then case; never code points.
 
-Follows the root order of the Unicode collation algorithm for what text in practice has; scripts
-other than Latin keep the order of their code points within the script.
+Follows the root order of the Unicode collation algorithm (www.unicode.org/reports/tr10) for Latin
+text and its punctuation; other scripts keep the order of their code points.
 """
 
 from __future__ import annotations
@@ -9,26 +9,20 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-_PUNCTUATION = "_-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$"
-_LETTERS = {
-    "ß": "ss",
-    "ẞ": "SS",
-    "æ": "ae",
-    "Æ": "AE",
-    "œ": "oe",
-    "Œ": "OE",
-    "ø": "o",
-    "Ø": "O",
-    "đ": "d",
-    "Đ": "D",
-    "ð": "d",
-    "Ð": "D",
-    "ł": "l",
-    "Ł": "L",
-    "ı": "i",
-}
+_MARKS = (
+    "_-\u2010\u2012\u2013\u2014\u2015,;:!¡?¿.·'\u2018\u2019\u201a\u2039\u203a\"\u201c\u201d\u201e"
+    "«»()[]{}§¶@*/\\&#%\u2030\u2020\u2021\u2022`\u00b4^¯¨\u00b8°©®+±÷\u00d7<=>¬|¦~\u2212\u221e\u2264\u2265"
+    "¤¢$£¥\u20ac"
+)
+_PLACES = {mark: place for place, mark in enumerate(_MARKS)}
+# Letters that Unicode does not take apart and collation does.
+_SPELLED = {
+    "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O",
+    "đ": "d", "Đ": "D", "ł": "l", "Ł": "L", "\u0131": "i",
+}  # fmt: skip
 _Weight = tuple[int, int]
 _Key = tuple[tuple[_Weight, ...], tuple[int, ...], tuple[int, ...]]
+_BLANK, _MARK, _SYMBOL, _DIGIT, _LETTER = range(5)
 
 
 def compare(first: str, second: str) -> int:
@@ -45,36 +39,39 @@ def _key(text: str) -> _Key:
     accents: list[int] = []
     cases: list[int] = []
     for character in unicodedata.normalize("NFD", text):
-        spelled = _LETTERS.get(character, character)
-        extra = 2 if spelled != character else 0
+        category = unicodedata.category(character)
+        if category in ("Mn", "Me") and accents:
+            accents[-1] = accents[-1] * 1024 + ord(character) - 0x2FF
+        if category[0] == "M" or (category in ("Cc", "Cf") and not character.isspace()):
+            continue
+        spelled = _spelled(character)
+        changed = spelled != character
         for letter in spelled:
-            weight = _weight(letter)
-            if weight is None:
-                continue
-            if weight[0] < 0:
-                if accents:
-                    accents[-1] = accents[-1] * 1024 + weight[1]
-                continue
-            primary.append(weight)
-            accents.append(extra if extra and len(spelled) == 1 else 0)
-            cases.append(extra + letter.isupper())
+            primary.append(_weight(letter))
+            accents.append(int(changed and len(spelled) == 1 and letter.isalpha()))
+            cases.append(2 * changed + letter.isupper())
     return tuple(primary), tuple(accents), tuple(cases)
 
 
-def _weight(letter: str) -> _Weight | None:
-    """Class and place of a character; None when it does not count, class -1 for an accent."""
-    at = _PUNCTUATION.find(letter)
+def _spelled(character: str) -> str:
+    if character.isascii() or character in _PLACES:
+        return character
+    if known := _SPELLED.get(character):
+        return known
+    simple = unicodedata.normalize("NFKD", character)
+    return character if simple.startswith(" ") else simple
+
+
+def _weight(letter: str) -> _Weight:
+    """Class and place of a character."""
     if letter.isspace():
-        return 0, ord(letter)
-    if at >= 0:
-        return 1, at
+        return _BLANK, ord(letter)
+    if letter in _PLACES:
+        return _MARK, _PLACES[letter]
     category = unicodedata.category(letter)
-    if category in ("Mn", "Me"):
-        return -1, ord(letter) - 0x2FF
-    if category in ("Cc", "Cf"):
-        return None
     if category == "Nd":
-        return 3, unicodedata.digit(letter)
+        return _DIGIT, unicodedata.digit(letter)
     if category[0] in "PSZ":
-        return 2, ord(letter)
-    return 4, ord(letter.lower()[0])
+        return _SYMBOL, ord(letter)
+    # Eth has a place of its own behind d.
+    return _LETTER, 2 * ord("d") + 1 if letter in "ðÐ" else 2 * ord(letter.lower()[0])

@@ -92,6 +92,8 @@ class _Compiler:
         def run(scope: Scope) -> Any:
             value = base(scope)
             for selector in selectors:
+                if value is None and selector.optional:
+                    return None  # `?` on null ends the chain, whatever follows
                 value = select(value, selector, scope, source)
             return value
 

@@ -9,7 +9,7 @@ from emulators.datafactory.engine.expressions.compiling import compiled
 from emulators.datafactory.engine.expressions.errors import ExpressionError
 from emulators.datafactory.engine.expressions.scope import Scope
 from emulators.datafactory.engine.expressions.syntax import Literal
-from emulators.datafactory.engine.expressions.values import refill
+from emulators.datafactory.engine.expressions.values import refill, whole
 
 
 def evaluate(value: Any, scope: Scope, *, lenient: bool = False) -> Any:
@@ -23,30 +23,35 @@ def evaluate(value: Any, scope: Scope, *, lenient: bool = False) -> Any:
         ExpressionError: an expression cannot be parsed or evaluated.
     """
     if isinstance(value, str):
-        run = compiled(value, lenient)
-        if isinstance(run, Literal):
-            return run.value
-        refill()
-        try:
-            return _own(run(scope))
-        except RecursionError:
-            raise ExpressionError("too_large", "A value nests too deeply.") from None
+        return _evaluate_text(value, scope, lenient)
     if isinstance(value, Mapping):
         kind = value.get("type")
         if kind == "SecureString":
             return dict(value)
-        if kind == "Expression" and len(value) == 2:
-            for held in ("value", "content"):
-                if held in value:
-                    return evaluate(value[held], scope, lenient=lenient)
+        if kind == "Expression" and len(value) == 2 and ("value" in value or "content" in value):
+            held = value["value"] if "value" in value else value["content"]
+            return evaluate(held, scope, lenient=lenient)
         return {key: evaluate(member, scope, lenient=lenient) for key, member in value.items()}
     if isinstance(value, list | tuple):
         return [evaluate(member, scope, lenient=lenient) for member in value]
     return value
 
 
+def _evaluate_text(text: str, scope: Scope, lenient: bool) -> Any:
+    run = compiled(text, lenient)
+    if isinstance(run, Literal):
+        return run.value
+    refill()
+    try:
+        return _own(run(scope))
+    except RecursionError:
+        raise ExpressionError("too_large", "A value nests too deeply.") from None
+
+
 def _own(value: Any) -> Any:
-    """Plain lists and dicts in place of a scope's own kinds of mapping and sequence."""
+    """A copy that shares nothing with the scope: plain lists, plain dicts, whole characters."""
+    if isinstance(value, str):
+        return value if value.isascii() else whole(value)
     if isinstance(value, Mapping):
         return {key: _own(member) for key, member in value.items()}
     if isinstance(value, list | tuple):

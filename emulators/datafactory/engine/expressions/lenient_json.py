@@ -9,7 +9,18 @@ from typing import Any, NoReturn
 
 DEEPEST_JSON = 128
 
-_STRICT = json.JSONDecoder(strict=False)
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):  # a name that comes again moves to the end
+        made = {}
+        for name, value in pairs:
+            made.pop(name, None)
+            made[name] = value
+    return made
+
+
+_STRICT = json.JSONDecoder(strict=False, object_pairs_hook=_object)
 _BLANK = re.compile(r"(?:\s|/\*.*?\*/|//[^\r\n]*)*", re.DOTALL)
 _NAME = re.compile(r"[\w$]+")
 _NUMBER = re.compile(r"[-.0-9][-+.0-9a-fA-FxXeE]*")
@@ -99,7 +110,7 @@ class _Reader:
 
     def ends(self, at: int) -> bool:
         following = self.text[at : at + 1]
-        return not following or following.isspace() or following in ",]}/:()"
+        return not following or following.isspace() or following in ",]}/)"
 
     def number(self) -> int | float:
         found = _NUMBER.match(self.text, self.at)
@@ -126,7 +137,9 @@ class _Reader:
             if self.peek() != ":":
                 self.fail("A property's name has no ':' after it")
             self.at += 1
-            made[key] = self.value(depth + 1)
+            value = self.value(depth + 1)
+            made.pop(key, None)
+            made[key] = value
             self.comma("}")
         self.at += 1
         return made

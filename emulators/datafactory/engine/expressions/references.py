@@ -66,15 +66,20 @@ def _visit(node: Node, found: dict[str, dict[str, None]]) -> None:
         _visit(node.base, found)
         for step in node.steps:
             _visit(step.key, found)
-        if node.base.name.lower() == "pipeline" and len(node.steps) > 1:
-            member = node.steps[0].key
-            if isinstance(member, Literal) and isinstance(member.value, str):
-                kind = _OF_PIPELINE.get(member.value.lower())
-                if kind:
-                    _note(kind, node.steps[1].key, found)
+        _visit_pipeline(node, found)
     elif isinstance(node, Template):
         for part in node.parts:
             _visit(part, found)
+
+
+def _visit_pipeline(node: Selection, found: dict[str, dict[str, None]]) -> None:
+    if node.base.name.lower() != "pipeline" or len(node.steps) < 2:
+        return
+    member = node.steps[0].key
+    if isinstance(member, Literal) and isinstance(member.value, str):
+        kind = _OF_PIPELINE.get(member.value.lower())
+        if kind:
+            _note(kind, node.steps[1].key, found)
 
 
 def _note(kind: str, name: Node, found: dict[str, dict[str, None]]) -> None:

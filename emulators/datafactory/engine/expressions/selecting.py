@@ -54,8 +54,6 @@ def select(value: Any, selector: Selector, scope: Scope, source: str) -> Any:
         if selector.optional:
             return None
         raise _outside(source, key, len(value))
-    if value is None and selector.optional:
-        return None
     raise _not_selectable(source, value, key)
 
 

@@ -9,17 +9,17 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
 
 from emulators.datafactory.engine.expressions.errors import ExpressionError
-from emulators.datafactory.engine.expressions.values import INT64
+from emulators.datafactory.engine.expressions.values import BLANKS, INT64
 
 LONGEST_EXPRESSION = 8192  # characters; Source: learn.microsoft.com, Data Factory limits
 DEEPEST_NESTING = 128  # calls and indexes within each other
 
 _WORDS = {"true": True, "false": False, "null": None}
 _TOKEN = re.compile(
-    r"""[\s\ufeff]*(?:
+    rf"""[{BLANKS}]*(?:
       (?P<Literal>'(?:[^']|'')*')
     | (?P<number>[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|[+-]\.[0-9]+(?:[eE][+-]?[0-9]+)?)
-    | (?P<Identifier>[^\W\d]\w*)
+    | (?P<Identifier>(?:[^\W\d]|\$)[\w$]*)
     | (?P<mark>[()\[\],.?])
     | (?P<end>\Z)
     )""",
@@ -148,7 +148,13 @@ class _Reader:
         self.text, self.start, self.stop = text, start, stop
         self.source = text[start:stop]
         if stop - start > LONGEST_EXPRESSION:
-            self.fail(f"the expression is longer than {LONGEST_EXPRESSION} characters", start)
+            raise ExpressionError(
+                "syntax",
+                "The template language expression limit exceeded: maximum"
+                f" '{LONGEST_EXPRESSION}' and actual '{stop - start}'.",
+                text=text,
+                position=start,
+            )
         self.tokens = list(self.read())
         self.next = 0
         self.depth = 0
@@ -176,7 +182,7 @@ class _Reader:
             yield self.token(kind, found[kind], begins)
 
     def unreadable(self, at: int) -> NoReturn:
-        while at < self.stop and (self.text[at].isspace() or self.text[at] == "\ufeff"):
+        while at < self.stop and self.text[at] in BLANKS:
             at += 1
         character, place = self.text[at : at + 1], at - self.start
         if character == "'":

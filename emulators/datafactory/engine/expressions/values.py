@@ -16,6 +16,11 @@ from emulators.datafactory.engine.expressions.errors import ExpressionError
 LARGEST_WORK = 32 * 2**20  # characters and items that one string's expressions may produce
 DEEPEST_VALUE = 128  # objects and arrays within each other
 CONTENT, CONTENT_TYPE = "$content", "$content-type"
+# char.IsWhiteSpace; Python's own idea also has the separators U+001C to U+001F.
+BLANKS = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 INT64 = range(-(2**63), 2**63)
 INT32 = range(-(2**31), 2**31)
 
@@ -60,6 +65,10 @@ def is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
 
 def is_array(value: Any) -> TypeGuard[list[Any]]:
     return type(value) is list or isinstance(value, tuple)
+
+
+def is_scalar(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str)
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
@@ -117,26 +126,21 @@ def content(media: str, data: bytes) -> dict[str, str]:
 
 def to_text(value: Any) -> str:
     """A value as string(), concat() and interpolation render it."""
-    kind = type(value)
-    if kind is str:
-        return value  # type: ignore[no-any-return]
-    if kind is int:
-        return str(value)
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
-    if kind is bool:
-        return "True" if value else "False"
-    if kind is float:
+    if isinstance(value, float):
         return float_text(value)
-    if is_content(value):
-        return content_text(value)
-    return to_json(value)
+    if isinstance(value, int):  # of a boolean this is True or False
+        return str(value)
+    return content_text(value) if is_content(value) else to_json(value)
 
 
 def float_text(value: float) -> str:
     """A float in .NET's shortest round-trip form: 1, 0.1, 1E-05, 1E+21, -0, NaN."""
     if not math.isfinite(value):
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     text = repr(value)
     if text.endswith(".0"):
         return text[:-2]
@@ -144,7 +148,8 @@ def float_text(value: float) -> str:
         return text
     digits, _, exponent = text.partition("e")
     if exponent == "+16":  # Python changes to exponents at 16, .NET at 17
-        return f"{int(value)}"
+        sign, mantissa = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
+        return sign + mantissa.replace(".", "").ljust(17, "0")
     return f"{digits}E{exponent[0]}{exponent[1:].zfill(2)}"
 
 
@@ -213,7 +218,7 @@ def identity(value: Any) -> Hashable:
         return ("o", frozenset((key, identity(member)) for key, member in value.items()))
     if is_array(value):
         return ("a", tuple(identity(member) for member in value))
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and math.isnan(value):
         return ("nan",)
     return (type(value), value)
 
@@ -255,7 +260,7 @@ def fold(text: str) -> str:
 def _upper(character: str) -> str:
     # Dotless i keeps its form in the invariant culture, and what grows (ß) has no simple form.
     upper = character.upper()
-    return upper if len(upper) == 1 and character != "ı" else character
+    return upper if len(upper) == 1 and character != "\u0131" else character
 
 
 def member(value: Mapping[str, Any], name: str) -> tuple[bool, Any]:

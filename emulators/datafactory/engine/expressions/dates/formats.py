@@ -22,13 +22,15 @@ MONTHS = (
 
 ROUND_TRIP = "yyyy'-'MM'-'dd'T'HH':'mm':'ss'.'fffffffK"
 _LONG_DATE = "dddd, MMMM d, yyyy"
+# The blank is U+202F, as in the culture data that .NET takes from ICU.
+_SHORT_TIME, _LONG_TIME = "h:mm\u202ftt", "h:mm:ss\u202ftt"
 STANDARD = {
     "d": "M/d/yyyy",
     "D": _LONG_DATE,
-    "f": f"{_LONG_DATE} h:mm tt",
-    "F": f"{_LONG_DATE} h:mm:ss tt",
-    "g": "M/d/yyyy h:mm tt",
-    "G": "M/d/yyyy h:mm:ss tt",
+    "f": f"{_LONG_DATE} {_SHORT_TIME}",
+    "F": f"{_LONG_DATE} {_LONG_TIME}",
+    "g": f"M/d/yyyy {_SHORT_TIME}",
+    "G": f"M/d/yyyy {_LONG_TIME}",
     "m": "MMMM d",
     "M": "MMMM d",
     "o": ROUND_TRIP,
@@ -36,10 +38,10 @@ STANDARD = {
     "r": "ddd, dd MMM yyyy HH':'mm':'ss 'GMT'",
     "R": "ddd, dd MMM yyyy HH':'mm':'ss 'GMT'",
     "s": "yyyy'-'MM'-'dd'T'HH':'mm':'ss",
-    "t": "h:mm tt",
-    "T": "h:mm:ss tt",
+    "t": _SHORT_TIME,
+    "T": _LONG_TIME,
     "u": "yyyy'-'MM'-'dd HH':'mm':'ss'Z'",
-    "U": f"{_LONG_DATE} h:mm:ss tt",
+    "U": f"{_LONG_DATE} {_LONG_TIME}",
     "y": "MMMM yyyy",
     "Y": "MMMM yyyy",
 }

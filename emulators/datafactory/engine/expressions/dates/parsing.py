@@ -16,6 +16,7 @@ from emulators.datafactory.engine.expressions.dates.moment import (
     Kind,
     Moment,
     OutOfRange,
+    days_in_month,
     ordinal,
 )
 
@@ -142,14 +143,18 @@ class _Parser:
 
     def read_zone(self) -> bool:
         zone = _ZONE.match(self.text, self.at)
-        if zone is None or not (self.found.numbers or self.found.clock >= 0):
+        found = self.found
+        if zone is None or not (len(found.numbers) + bool(found.month) == 3 or found.clock >= 0):
             return False
         self.zone = zone["utc"] or zone["offset"]
         self.at = len(self.text)
         return True
 
     def read_separator(self) -> None:
-        if _ZONE.match(self.text, self.at):
+        zone = _ZONE.match(self.text, self.at)
+        if zone and (
+            len(self.found.numbers) + bool(self.found.month) == 3 or self.found.clock >= 0
+        ):
             return
         found = _BETWEEN.match(self.text, self.at)
         if found is None:
@@ -229,8 +234,8 @@ class _Parser:
 
     def is_iso_date(self) -> bool:
         numbers = self.found.numbers
-        year_first = len(numbers) == 3 and len(numbers[0]) > 2
-        return year_first and not self.found.month and self.found.clock < 0
+        year_known = len(numbers) == 3 and (len(numbers[0]) > 2 or len(numbers[1]) > 2)
+        return year_known and not self.found.month and self.found.clock < 0
 
     def read_strict_clock(self) -> None:
         clock = _STRICT_CLOCK.match(self.text, self.at)
@@ -265,7 +270,8 @@ class _Parser:
         if len(numbers) != 2:
             raise self.fail()
         first, second = numbers
-        if len(first) > 2 or int(first) > 31:
+        # The day comes first unless that is no day of this month.
+        if len(first) > 2 or int(first) > days_in_month(max(_year(second), 1), month):
             first, second = second, first
         if len(first) > 2:
             raise self.fail()
@@ -274,7 +280,8 @@ class _Parser:
     def numbered_month(self) -> tuple[int, int, int]:
         numbers = self.found.numbers
         if len(numbers) == 3:
-            year, month, day = numbers if len(numbers[0]) > 2 else (numbers[2], *numbers[:2])
+            at = next((index for index, one in enumerate(numbers) if len(one) > 2), 2)
+            year, month, day = numbers[at], *numbers[:at], *numbers[at + 1 :]
             if len(month) > 2 or len(day) > 2:
                 raise self.fail()
             return _year(year), int(month), int(day)

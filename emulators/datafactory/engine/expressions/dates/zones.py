@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from emulators.datafactory.engine.expressions.dates.moment import DAY, LAST_TICK, SECOND, Kind, Moment
+from emulators.datafactory.engine.expressions.dates.moment import (
+    DAY,
+    LAST_TICK,
+    SECOND,
+    Kind,
+    Moment,
+)
 
 
 class UnknownZone(ValueError):

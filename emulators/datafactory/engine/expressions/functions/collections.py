@@ -96,15 +96,17 @@ def join(collection: Any, separator: Any) -> str:
 
 @TABLE.add("skip", 2)
 def skip(collection: Any, count: Any) -> Any:
-    return _part("skip", collection, count, lambda size: (min(count, size), size))
+    return _part("skip", collection, count, lambda count, size: (min(count, size), size))
 
 
 @TABLE.add("take", 2)
 def take(collection: Any, count: Any) -> Any:
-    return _part("take", collection, count, lambda size: (0, min(count, size)))
+    return _part("take", collection, count, lambda count, size: (0, min(count, size)))
 
 
-def _part(name: str, collection: Any, count: Any, bounds: Callable[[int], tuple[int, int]]) -> Any:
+def _part(
+    name: str, collection: Any, count: Any, bounds: Callable[[int, int], tuple[int, int]]
+) -> Any:
     text = type(collection) is str
     if not text and not is_array(collection):
         raise wrong_type(name, 1, _SEQUENCE, collection)
@@ -113,8 +115,8 @@ def _part(name: str, collection: Any, count: Any, bounds: Callable[[int], tuple[
     if count < 0:
         raise wrong_value(name, f"The count must not be negative. The provided value is '{count}'.")
     if text:
-        return cut(collection, *bounds(units(collection)))
-    start, stop = bounds(len(collection))
+        return cut(collection, *bounds(count, units(collection)))
+    start, stop = bounds(count, len(collection))
     spend(stop - start)
     return list(collection[start:stop])
 

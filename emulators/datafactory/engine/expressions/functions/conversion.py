@@ -7,14 +7,15 @@ import re
 from typing import Any
 
 from emulators.datafactory.engine.expressions.calls import Functions, wrong_type, wrong_value
-from emulators.datafactory.engine.expressions.functions.strings import BLANKS
 from emulators.datafactory.engine.expressions.lenient_json import BadJson, read_json
 from emulators.datafactory.engine.expressions.values import (
+    BLANKS,
     CONTENT_TYPE,
     INT64,
     content_text,
     is_array,
     is_content,
+    is_scalar,
     spend,
     to_text,
 )
@@ -25,7 +26,7 @@ TABLE = Functions()
 _CANNOT = "The value cannot be converted to the target type."
 _DIGITS = r"(?:[0-9][0-9,]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _SIGNED = re.compile(rf"[+-]?{_DIGITS}\Z")
-_SIGNED_BEHIND = re.compile(rf"({_DIGITS})([+-])\Z")
+_SIGNED_BEHIND = re.compile(rf"({_DIGITS})\s*([+-])\Z")
 
 
 @TABLE.add("array", 1)
@@ -45,7 +46,7 @@ def coalesce(*values: Any) -> Any:
 
 @TABLE.add("bool", 1)
 def boolean(value: Any) -> bool:
-    if type(value) in (bool, int, float):
+    if isinstance(value, bool | int | float):
         return value != 0
     word = value.strip(BLANKS + "\0").lower() if type(value) is str else ""
     if word in ("true", "false"):
@@ -57,23 +58,23 @@ def boolean(value: Any) -> bool:
 def integer(value: Any) -> int:
     if type(value) is bool:
         return int(value)
-    number = value
-    if type(value) is str:
-        number = _parsed(value, trailing_sign=False)
-    if type(number) is float:
-        # An unchecked conversion of .NET: NaN is the smallest integer.
-        number = INT64[0] if number != number else _whole(number)
-    if type(number) is not int or number not in INT64:
+    # Integers go through a float as well: beyond 2**53 they lose digits, as in Azure's engine.
+    number = _parsed(value, trailing_sign=False) if type(value) is str else None
+    if type(value) is float or (type(value) is int and value in INT64):
+        number = float(value)
+    if number is not None and math.isnan(number):
+        return INT64[0]  # an unchecked conversion of .NET
+    if number is None or math.isinf(number) or number != int(number) or int(number) not in INT64:
         raise wrong_value("int", _CANNOT)
-    return number
+    return int(number)
 
 
-def _whole(number: float) -> int | None:
-    return int(number) if math.isfinite(number) and number == int(number) else None
-
-
-@TABLE.add("float", 1)
-def floating(value: Any) -> float:
+@TABLE.add("float", 1, 2)
+def floating(value: Any, *culture: Any) -> float:
+    if culture and type(value) is not str and is_scalar(culture[0]):
+        raise wrong_type("float", 1, "a string when a culture is given", value)
+    if culture and (type(culture[0]) is not str or culture[0].lower() not in ("", "en", "en-us")):
+        raise wrong_value("float", "Numbers are only read in en-US here.")
     if type(value) in (bool, float) or (type(value) is int and value in INT64):
         return float(value)
     number = _parsed(value, trailing_sign=True) if type(value) is str else None

@@ -58,9 +58,14 @@ def moment(name: str, scope: Scope, value: Any) -> Moment:
     except BadDate:
         raise ExpressionError(
             "argument_value",
-            f"In function '{name}', the value provided for date time string '{value}' was not valid."
-            " The datetime string must match ISO 8601 format.",
+            f"In function '{name}', the value provided for date time string '{value}' was not"
+            " valid. The datetime string must match ISO 8601 format.",
         ) from None
+
+
+def _texts(name: str, first: int, values: tuple[Any, ...]) -> None:
+    for place, value in enumerate(values, first):
+        text_argument(name, place, value)
 
 
 def show(name: str, value: Moment, place: int, form: tuple[Any, ...]) -> str:
@@ -98,8 +103,10 @@ def moved(name: str, value: Moment, count: int, unit: str) -> Moment:
 def _adder(name: str, unit: str) -> None:
     @TABLE.add(name, 2, 3, scoped=True)
     def add(scope: Scope, value: Any, count: Any, *form: Any) -> str:
-        start = moment(name, scope, value)
+        text_argument(name, 1, value)
         integer_argument(name, 2, count)
+        start = moment(name, scope, value)
+        _texts(name, 3, form)
         return show(name, moved(name, start, count, unit), 3, form)
 
 
@@ -110,9 +117,10 @@ for _name in ("Days", "Hours", "Minutes", "Seconds"):
 def _shifter(name: str, direction: int) -> None:
     @TABLE.add(name, 3, 4, scoped=True)
     def shift(scope: Scope, value: Any, count: Any, unit: Any, *form: Any) -> str:
-        start = moment(name, scope, value)
+        text_argument(name, 1, value)
         integer_argument(name, 2, count)
-        text_argument(name, 3, unit)
+        _texts(name, 3, (unit, *form))
+        start = moment(name, scope, value)
         return show(name, moved(name, start, to_int32(count) * direction, unit), 4, form)
 
 
@@ -124,7 +132,7 @@ def _from_now(name: str, direction: int) -> None:
     @TABLE.add(name, 2, 3, scoped=True)
     def shift(scope: Scope, count: Any, unit: Any, *form: Any) -> str:
         integer_argument(name, 1, count)
-        text_argument(name, 2, unit)
+        _texts(name, 2, (unit, *form))
         start = of_datetime(scope.now())
         return show(name, moved(name, start, to_int32(count) * direction, unit), 3, form)
 
@@ -169,8 +177,8 @@ _part("ticks", lambda at: at.ticks)
 
 @TABLE.add("convertFromUtc", 2, 3, scoped=True)
 def convert_from_utc(scope: Scope, value: Any, zone: Any, *form: Any) -> str:
+    _texts("convertFromUtc", 1, (value, zone, *form))
     at = moment("convertFromUtc", scope, value)
-    text_argument("convertFromUtc", 2, zone)
     if at.kind is Kind.UNSPECIFIED:
         raise wrong_value(
             "convertFromUtc", "The time has to say that it is UTC, by a Z at its end."
@@ -180,8 +188,8 @@ def convert_from_utc(scope: Scope, value: Any, zone: Any, *form: Any) -> str:
 
 @TABLE.add("convertToUtc", 2, 3, scoped=True)
 def convert_to_utc(scope: Scope, value: Any, zone: Any, *form: Any) -> str:
+    _texts("convertToUtc", 1, (value, zone, *form))
     at = moment("convertToUtc", scope, value)
-    text_argument("convertToUtc", 2, zone)
     if at.kind is Kind.LOCAL or (at.kind is Kind.UTC and not is_utc(_zone("convertToUtc", zone))):
         raise wrong_value("convertToUtc", f"The time says itself that it is not one of '{zone}'.")
     return show("convertToUtc", _convert("convertToUtc", at, zone, "UTC"), 3, form)
@@ -189,9 +197,8 @@ def convert_to_utc(scope: Scope, value: Any, zone: Any, *form: Any) -> str:
 
 @TABLE.add("convertTimeZone", 3, 4, scoped=True)
 def convert_time_zone(scope: Scope, value: Any, source: Any, target: Any, *form: Any) -> str:
+    _texts("convertTimeZone", 1, (value, source, target, *form))
     at = moment("convertTimeZone", scope, value)
-    text_argument("convertTimeZone", 2, source)
-    text_argument("convertTimeZone", 3, target)
     return show("convertTimeZone", _convert("convertTimeZone", at, source, target), 4, form)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import Any
 
@@ -29,20 +28,22 @@ from emulators.datafactory.engine.expressions.values import (
 TABLE = Functions()
 BINARY, PLAIN_TEXT = "application/octet-stream", "text/plain"
 _DATA_URI = re.compile(r"data:([^,]*),(.*)\Z", re.IGNORECASE | re.DOTALL)
-_BASE64 = re.compile(r";\s*base64\s*\Z", re.IGNORECASE)
-_MEDIA = re.compile(r"\s*[\w.+*-]+/[\w.+*-]+\s*(;.*)?\Z")
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
-_READABLE = ("utf-8", "utf8", "ascii", "us-ascii")
+_BASE64 = re.compile(r";base64\Z", re.IGNORECASE)
+_MEDIA = re.compile(r"\s*[\w.+*-]+/[\w.+*-]+\s*(;[^=]+=.*)?\Z")
+_CHARSET = re.compile(r";\s*charset=([^;]*)", re.IGNORECASE)
+_STRICT_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}\Z")
+_NO_BLANKS = str.maketrans("", "", " \t\r\n")
+_HEX_ESCAPES = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile("((?:%[0-9A-Fa-f]{2})+)|%u([0-9A-Fa-f]{4})")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
 _ESCAPED = [chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in range(256)]
 
 
 def _from_base64(name: str, text: str) -> bytes:
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise wrong_value(name, "The value cannot be decoded from base64.") from None
+    compact = text.translate(_NO_BLANKS)
+    if len(compact) % 4 or not _STRICT_BASE64.match(compact):
+        raise wrong_value(name, "The value cannot be decoded from base64.")
+    return base64.b64decode(compact)
 
 
 def _utf8(data: bytes) -> str:
@@ -65,7 +66,8 @@ def _content_bytes(name: str, value: Any) -> bytes:
 @TABLE.add("base64ToBinary", 1)
 def base64_to_binary(value: Any) -> dict[str, str]:
     text_argument("base64ToBinary", 1, value)
-    return content(BINARY, _from_base64("base64ToBinary", value))
+    _from_base64("base64ToBinary", value)
+    return {CONTENT_TYPE: BINARY, CONTENT: value}
 
 
 @TABLE.add("base64ToString", 1)
@@ -92,67 +94,70 @@ def data_uri(value: Any) -> str:
     if value is None:
         raise wrong_value("dataUri", "The value cannot be converted to a data URI.")
     if is_content(value):
+        if not _MEDIA.match(str(value[CONTENT_TYPE])):
+            raise wrong_value("dataUri", "The content type is not well formed.")
         return f"data:{value[CONTENT_TYPE]};base64,{value[CONTENT]}"
     media = "text/plain" if type(value) is str else "application/json"
     data = base64.b64encode(encoded(to_text(value))).decode()
     return f"data:{media};charset=utf-8;base64,{data}"
 
 
-def _read_data_uri(name: str, value: Any) -> tuple[str, str]:
-    """Media type and base64 text of a data URI."""
+def _read_data_uri(name: str, value: Any) -> tuple[str, str, str]:
+    """Media type with its parameters, charset or "", and base64 text of a data URI."""
     found = _DATA_URI.match(text_argument(name, 1, value))
-    if found is None:
+    if found is None or re.match(r"\s*;(?!base64\Z)", found[1], re.IGNORECASE):
         raise wrong_value(name, f"The value '{value}' is not a valid data URI.")
     media, data = found[1], found[2]
     if not _BASE64.search(media):
         data = base64.b64encode(encoded(unescape(data))).decode()
     media = _BASE64.sub("", media) or PLAIN_TEXT
-    if media.lstrip().startswith(";"):
-        raise wrong_value(name, f"The value '{value}' is not a valid data URI.")
-    return media, data
+    charset = _CHARSET.search(media)
+    return media, charset[1] if charset else "", data
 
 
 @TABLE.add("dataUriToBinary", 1)
 def data_uri_to_binary(value: Any) -> dict[str, str]:
-    media, data = _read_data_uri("dataUriToBinary", value)
+    media, charset, data = _read_data_uri("dataUriToBinary", value)
     if not _MEDIA.match(media):
         raise wrong_value("dataUriToBinary", f"The content type '{media}' is not well formed.")
+    if charset:
+        _in_charset("dataUriToBinary", b"", charset)
     return {CONTENT_TYPE: media, CONTENT: data}
 
 
 @TABLE.add("dataUriToString", 1)
 def data_uri_to_string(value: Any) -> str:
-    return _data_uri_text("dataUriToString", value)
-
-
-def _data_uri_text(name: str, value: Any) -> str:
-    media, data = _read_data_uri(name, value)
-    charset = _CHARSET.search(media)
-    if charset and charset[1].lower() not in _READABLE:
-        raise wrong_value(name, f"The charset '{charset[1]}' is not supported.")
-    return _utf8(_from_base64(name, data))
+    _, charset, data = _read_data_uri("dataUriToString", value)
+    if charset.lower() not in ("", "utf-8"):
+        raise wrong_value("dataUriToString", f"The charset '{charset}' is not supported.")
+    return _utf8(_from_base64("dataUriToString", data))
 
 
 @TABLE.add("decodeDataUri", 1)
 def decode_data_uri(value: Any) -> Any:
-    media, data = _read_data_uri("decodeDataUri", value)
-    raw = _from_base64("decodeDataUri", data)
-    kind = media.partition(";")[0].strip().lower()
-    named = _CHARSET.search(media)
-    if kind.startswith("text/"):
-        return _in_charset("decodeDataUri", raw, named[1] if named else "utf-8")
-    if kind == "application/json":
+    media, charset, data = _read_data_uri("decodeDataUri", value)
+    kind = media.partition(";")[0]
+    if kind.lower().startswith("text/"):
+        raw = _from_base64("decodeDataUri", data)
+        return _in_charset("decodeDataUri", raw, charset or "us-ascii")
+    if re.match(r"application/([\w.-]+\+)?json\Z", kind, re.IGNORECASE):
+        raw = _from_base64("decodeDataUri", data)
         try:
-            return read_json(_in_charset("decodeDataUri", raw, named[1] if named else "utf-8"))
+            return read_json(_in_charset("decodeDataUri", raw, charset or "utf-8"))
         except BadJson as error:
             raise wrong_value("decodeDataUri", str(error)) from None
-    return {CONTENT_TYPE: media if named else f"{media};charset=us-ascii", CONTENT: data}
+    _in_charset("decodeDataUri", b"", charset or "us-ascii")
+    return {CONTENT_TYPE: f"{kind};charset={charset or 'us-ascii'}", CONTENT: data}
 
 
 def _in_charset(name: str, data: bytes, charset: str) -> str:
+    if not re.match(r"[\w.:-]+\Z", charset):
+        raise wrong_value(name, f"The charset '{charset}' is not valid.")
+    if charset.lower() in ("ascii", "us-ascii"):
+        return bytes(byte if byte < 128 else ord("?") for byte in data).decode("ascii")
     try:
         return data.decode(charset, errors="replace")
-    except LookupError:
+    except (LookupError, ValueError):
         raise wrong_value(name, f"The charset '{charset}' is not known.") from None
 
 
@@ -198,5 +203,6 @@ def decode_uri_component(value: Any) -> str:
 
 @TABLE.add("uriComponentToBinary", 1)
 def uri_component_to_binary(value: Any) -> dict[str, str]:
-    text = unescape(text_argument("uriComponentToBinary", 1, value))
-    return content(BINARY, encoded(text))
+    data = encoded(text_argument("uriComponentToBinary", 1, value)).replace(b"+", b" ")
+    plain = _HEX_ESCAPES.sub(lambda found: bytes([int(found[1], 16)]), data)
+    return content(BINARY, plain)

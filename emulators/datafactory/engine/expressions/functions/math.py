@@ -106,13 +106,13 @@ def mod(first: Any, second: Any) -> float:
 
 @TABLE.add("max", 1, None)
 def maximum(*values: Any) -> float:
-    return _extreme("max", values, lambda best, value: value > best or best != best)
+    return _extreme("max", values, lambda best, value: value > best or math.isnan(best))
 
 
 @TABLE.add("min", 1, None)
 def minimum(*values: Any) -> float:
     # NaN comes before every number.
-    return _extreme("min", values, lambda best, value: value < best or value != value)
+    return _extreme("min", values, lambda best, value: value < best or math.isnan(value))
 
 
 def _extreme(name: str, values: tuple[Any, ...], better: Callable[[Any, Any], bool]) -> float:

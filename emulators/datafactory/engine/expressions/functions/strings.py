@@ -13,6 +13,7 @@ from emulators.datafactory.engine.expressions.calls import (
 )
 from emulators.datafactory.engine.expressions.scope import Scope
 from emulators.datafactory.engine.expressions.values import (
+    BLANKS,
     cut,
     fold,
     spend,
@@ -22,12 +23,6 @@ from emulators.datafactory.engine.expressions.values import (
 )
 
 TABLE = Functions()
-
-# char.IsWhiteSpace; str.strip() would also take the separators U+001C to U+001F.
-BLANKS = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
 
 
 @TABLE.add("concat", 1, None)
@@ -88,9 +83,9 @@ def substring(text: Any, start: Any, *rest: Any) -> str:
     text_argument("substring", 1, text)
     integer_argument("substring", 2, start)
     size, start = units(text), to_int32(start)
-    length = to_int32(integer_argument("substring", 3, rest[0])) if rest else size - start
     if not 0 <= start < size:
         raise wrong_value("substring", "The start index must be within the string.")
+    length = to_int32(integer_argument("substring", 3, rest[0])) if rest else size - start
     if length < 0 or start + length > size:
         raise wrong_value("substring", "The length must not reach beyond the end of the string.")
     return cut(text, start, start + length)

@@ -62,7 +62,7 @@ def xpath(value: Any, path: Any) -> Any:
         raise wrong_type("xpath", 1, "an XML object", value)
     text_argument("xpath", 2, path)
     try:
-        found = select_xpath(parse_xml(content_text(value)), path)
+        found = select_xpath(parse_xml(content_text(value), cdata=False), path)
     except BadXml:
         raise wrong_value("xpath", "The XML cannot be parsed.") from None
     except BadXPath as error:

@@ -29,6 +29,8 @@ def json_of_xml(node: Node) -> Any:
         if name := _json_name(child):
             value = json_of_xml(child) if child.kind in ("element", "declaration") else child.value
             groups.setdefault(name, []).append(value)
+    if sum(child.kind == "comment" for child in node.children) > 1:
+        groups["#comment"] = [[]]  # Newtonsoft begins an array for them and leaves it empty
     for name, values in groups.items():
         made[name] = values[0] if len(values) == 1 else values
     return made

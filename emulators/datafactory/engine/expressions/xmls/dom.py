@@ -57,20 +57,21 @@ def is_declaration(attribute: Node) -> bool:
     return attribute.name == "xmlns" or attribute.name.startswith("xmlns:")
 
 
-def parse_xml(text: str) -> Node:
-    """The tree of a document.
+def parse_xml(text: str, *, cdata: bool = True) -> Node:
+    """The tree of a document; without `cdata` its sections are text, as in XPath's model.
 
     Raises:
         BadXml: not well formed, or it has a document type.
     """
     try:
-        return _Builder(text.strip("\ufeff \t\r\n")).document
+        return _Builder(text.strip("\ufeff \t\r\n"), cdata).document
     except (expat.ExpatError, UnicodeEncodeError, ValueError) as error:
         raise BadXml(f"The value cannot be converted to XML: {error}.") from None
 
 
 class _Builder:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, cdata: bool) -> None:
+        self.cdata = cdata
         self.document = self.open = Node("document")
         self.data = text.encode()
         self.depth = 0
@@ -122,6 +123,8 @@ class _Builder:
         if not self.keeps_blanks():
             kept = [child for child in self.open.children if not _is_blank(child)]
             self.open.children[:] = kept
+        if not self.cdata:
+            self.open.children[:] = _merged(self.open.children)
         self.depth -= 1
         self.open = self.open.parent or self.document
 
@@ -151,6 +154,18 @@ class _Builder:
     def end_cdata(self) -> None:
         self.in_cdata = False
         self.open.children[-1].closed = True
+
+
+def _merged(children: list[Node]) -> list[Node]:
+    merged: list[Node] = []
+    for child in children:
+        if child.kind in ("text", "cdata"):
+            child.kind = "text"
+            if merged and merged[-1].kind == "text":
+                merged[-1].value += child.value
+                continue
+        merged.append(child)
+    return merged
 
 
 def _is_blank(node: Node) -> bool:
@@ -193,7 +208,7 @@ def _write_element(node: Node, pieces: list[str], level: int | None, *, own: boo
     if own:
         pieces.extend(_attribute(one) for one in _inherited(node))
     pieces.extend(_attribute(one) for one in node.attributes)
-    if not node.children and (node.closed or level is not None):
+    if not node.children:
         pieces.append(" />" if node.closed else f"></{node.name}>")
         return
     pieces.append(">")
@@ -203,7 +218,7 @@ def _write_element(node: Node, pieces: list[str], level: int | None, *, own: boo
         elif level is not None:
             pieces.append("\n" + "  " * (level + 1))
         _write(child, pieces, None if level is None else level + 1)
-    if level is not None and node.children:
+    if level is not None:
         pieces.append("\n" + "  " * level)
     pieces.append(f"</{node.name}>")
 

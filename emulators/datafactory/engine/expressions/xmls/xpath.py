@@ -102,20 +102,14 @@ def _take_step(step: LocationStep, node: Node) -> list[Node]:
 
 
 def _passes(test: NodeTest, node: Node, principal: str) -> bool:
-    if node.kind == "declaration":
-        return False
     if test.kind == "node":
-        return True
-    if test.kind == "text":
-        return node.kind in ("text", "cdata")
-    if test.kind == "comment":
-        return node.kind == "comment"
+        return node.kind != "declaration"
     if test.kind == "processing-instruction":
         return node.kind == "pi" and test.name in ("", node.name)
-    if node.kind != principal:
-        return False
-    if test.name == "*":
-        return True
+    if test.kind != "name":
+        return node.kind == test.kind
+    if node.kind != principal or test.name == "*":
+        return node.kind == principal
     return node.name == test.name and (principal == "attribute" or not node.namespace_of(""))
 
 
@@ -199,7 +193,7 @@ def number_of(value: Result) -> float:
 
 
 def boolean_of(value: Result) -> bool:
-    return value == value and bool(value)
+    return bool(value) and not (isinstance(value, float) and math.isnan(value))
 
 
 def _operate(tree: Operation, context: _Context) -> Result:
@@ -218,15 +212,15 @@ def _operate(tree: Operation, context: _Context) -> Result:
 
 
 def _divide(first: float, second: float) -> float:
-    if second:
+    if second:  # NaN as well
         return first / second
-    if not first or first != first or second != second:
+    if not first or math.isnan(first):
         return math.nan
     return math.copysign(math.inf, first) * math.copysign(1, second)
 
 
 def _modulo(first: float, second: float) -> float:
-    if not math.isfinite(first) or not second or second != second:
+    if not math.isfinite(first) or not second or math.isnan(second):
         return math.nan
     return math.fmod(first, second)
 
@@ -315,7 +309,7 @@ def _substring(_context: _Context, text: Result, start: Result, *rest: Result) -
     value = string_of(text)
     begin = _round(number_of(start))
     end = begin + _round(number_of(rest[0])) if rest else math.inf
-    if begin != begin or end != end:
+    if math.isnan(begin) or math.isnan(end):
         return ""
     low = int(min(max(begin, 1), units(value) + 1)) - 1
     high = int(min(max(end, 1), units(value) + 1)) - 1

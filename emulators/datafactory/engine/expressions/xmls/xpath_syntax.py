@@ -27,6 +27,10 @@ _NODE_TYPES = ("comment", "text", "processing-instruction", "node")
 _LEVELS = (("or",), ("and",), ("=", "!="), ("<", ">", "<=", ">="), ("+", "-"), ("*", "div", "mod"))
 
 
+_SIGNS = ("/", "//", "|", "+", "-", "=", "!=", "<", "<=", ">", ">=")
+_BETWEEN_OPERANDS = (*_SIGNS, "and", "or", "div", "mod", "*")
+
+
 class BadXPath(ValueError):
     """An expression that is not XPath 1.0, or one that cannot be evaluated."""
 
@@ -127,21 +131,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
             and (tokens[-1][0] != "operator")
         )
         # A name or a star after an operand can only be an operator.
-        if operand_before and token in ("and", "or", "div", "mod", "*"):
-            kind = "operator"
-        elif kind == "mark" and token in (
-            "/",
-            "//",
-            "|",
-            "+",
-            "-",
-            "=",
-            "!=",
-            "<",
-            "<=",
-            ">",
-            ">=",
-        ):
+        if token in (_BETWEEN_OPERANDS if operand_before else _SIGNS) and kind in ("mark", "name"):
             kind = "operator"
         tokens.append((kind, token))
         at = found.end()
