@@ -259,6 +259,19 @@ class SdkModels:
         entity.tags = {**(entity.tags or {}), **tags}
         return _asset(self._ml.models.create_or_update(entity))
 
+    def download(self, model: Asset, folder: Path) -> Path:
+        """Fetch a version's files into `folder`; return the folder that holds its MLmodel.
+
+        Raises:
+            LookupError: no MLflow model.
+        """
+        with quiet():
+            self._ml.models.download(model.name, version=model.version, download_path=folder)
+        found = sorted(folder.rglob("MLmodel"), key=lambda file: len(file.parts))
+        if not found:
+            raise LookupError(f"{model.reference} is no MLflow model")
+        return found[0].parent
+
 
 @dataclass(frozen=True, slots=True)
 class Door:

@@ -146,6 +146,10 @@ class _Models(_Noting):
         self._add("update", "model", model.name, f"tags {', '.join(sorted(tags))}")
         return Asset(model.name, model.version, {**model.tags, **tags})
 
+    def download(self, model: Asset, folder: Path) -> Path:
+        self._add("fetch", "model", model.name)
+        return folder
+
 
 class _OnlineEndpoints:
     def __init__(self, add: Add, rehearsed: Rehearsed) -> None:

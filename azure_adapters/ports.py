@@ -121,6 +121,14 @@ class Models(Protocol):
         """Add tags to a version; those it has stay."""
         ...
 
+    def download(self, model: Asset, folder: Path) -> Path:
+        """Fetch a version's files into `folder`; return the folder that holds its MLmodel.
+
+        Raises:
+            LookupError: no MLflow model.
+        """
+        ...
+
 
 class OnlineEndpoints(Protocol):
     """Managed online endpoints and their deployments."""

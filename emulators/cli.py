@@ -191,6 +191,15 @@ def promote(context: typer.Context) -> None:
     raise typer.Exit(import_module("scenarios.promoting").main(context.args))
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,  # it explains its own options
+)
+def model(context: typer.Context) -> None:
+    """Export a model to ONNX for PREDICT: `rehearse model export-onnx NAME` (see `--help`)."""
+    raise typer.Exit(import_module("scenarios.exporting").main(context.args))
+
+
 @app.command()
 def logs(
     job: Annotated[str | None, typer.Argument(help="A job's name; none: all requests.")] = None,

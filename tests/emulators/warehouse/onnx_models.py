@@ -24,8 +24,8 @@ def trained(frame: pd.DataFrame, estimator: Any) -> Any:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    numbers = [name for name in frame if name.startswith("n")]
-    texts = [name for name in frame if name.startswith("s")]
+    numbers = [name for name in map(str, frame) if name.startswith("n")]
+    texts = [name for name in map(str, frame) if name.startswith("s")]
     target = (frame["n0"] + (frame[texts[0]] == "red") > 0.3).astype(int)
     return Pipeline(
         [

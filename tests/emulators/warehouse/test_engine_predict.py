@@ -83,7 +83,7 @@ def test_texts_are_fed_as_codes_and_change_nothing(content: bytes, frame: pd.Dat
     some = frame[:500].assign(s0=["never seen", "red", "blå", "", "Red"] * 100)
     import onnxruntime as ort
 
-    feed = {name: some[[name]].to_numpy() for name in some}
+    feed = {name: some[[name]].to_numpy() for name in map(str, some)}
     feed |= {name: values.astype(object) for name, values in feed.items() if name[0] == "s"}
     (raw,) = ort.InferenceSession(content).run(["chance"], feed)
     made = run(content, some, [Column("chance", REAL)], size=77)
@@ -208,8 +208,8 @@ def test_outputs_become_the_declared_types(content: bytes, frame: pd.DataFrame) 
 
 def test_nulls_are_nan_or_an_error(content: bytes, frame: pd.DataFrame, pipeline: Any) -> None:
     with pytest.raises(SqlError, match=r"The input column 's0' has a NULL"):
-        run(content, frame[:9].assign(s0=[None] * 9), [Column("chance", FLOAT)])
-    made = run(content, frame[:9].assign(n1=[None] * 9), [Column("chance", FLOAT)])
+        run(content, frame[:9].assign(s0=pd.Series([None] * 9)), [Column("chance", FLOAT)])
+    made = run(content, frame[:9].assign(n1=np.nan), [Column("chance", FLOAT)])
     assert made["chance"].null_count == 0  # trees take the branch of the missing
 
 
