@@ -81,7 +81,10 @@ class Databases:
                 return found
             spelled = self._spelled(name)
             if spelled is None:
-                text = f"Database '{name}' does not exist. Make sure that the name is entered correctly."  # noqa: E501
+                text = (
+                    f"Database '{name}' does not exist. Make sure that the name is entered "
+                    "correctly."
+                )
                 raise SqlError(911, 16, 1, text)
             return self._opened(spelled)
 
@@ -114,7 +117,10 @@ class Databases:
         with self._lock:
             spelled = self._spelled(name)
             if spelled is None:
-                text = f"Cannot drop the database '{name}', because it does not exist or you do not have permission."  # noqa: E501
+                text = (
+                    f"Cannot drop the database '{name}', because it does not exist or you do "
+                    "not have permission."
+                )
                 raise SqlError(3701, 11, 1, text)
             found = self._open.get(name.lower())
             if found is not None and found.sessions:

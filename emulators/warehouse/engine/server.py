@@ -80,7 +80,10 @@ class Server:
         database = self.databases.get(name)
         user = _user_in(database, session.principal)
         if user is None:
-            text = f'The server principal "{session.principal.login}" is not able to access the database "{name}" under the current security context.'  # noqa: E501
+            text = (
+                f'The server principal "{session.principal.login}" is not able to access the'
+                f' database "{name}" under the current security context.'
+            )
             raise SqlError(916, 14, 2, text)
         with self._lock:
             session.place.sessions -= 1

@@ -22,10 +22,13 @@ ROLES = (
 """Fixed database roles, in the order of their ids."""
 
 _FIRST_ROLE = 16384
-_BUILT_IN = ((0, "public", "R"), (1, "dbo", "S"), (2, "guest", "S"), (3, "INFORMATION_SCHEMA", "S"), (4, "sys", "S"))  # fmt: skip # noqa: E501
+_BUILT_IN = (
+    (0, "public", "R"), (1, "dbo", "S"), (2, "guest", "S"), (3, "INFORMATION_SCHEMA", "S"),
+    (4, "sys", "S"),
+)  # fmt: skip
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE"})
 _OPEN_SCHEMAS = frozenset({"sys", "information_schema"})
-_IMPLIED = {"EXECUTE": ("EXECUTE",), "SELECT": ("SELECT",), "VIEW DEFINITION": ("VIEW DEFINITION", "EXECUTE", "ALTER")}  # fmt: skip # noqa: E501
+_IMPLIED = {"VIEW DEFINITION": ("VIEW DEFINITION", "EXECUTE", "ALTER")}
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS rehearsal_catalog;

@@ -93,8 +93,13 @@ class _With:
         return self.values.get(name)
 
 
-_LOGIN = frozenset({"PASSWORD", "OLD_PASSWORD", "DEFAULT_DATABASE", "DEFAULT_LANGUAGE", "CHECK_POLICY", "CHECK_EXPIRATION", "SID", "NAME"})  # fmt: skip # noqa: E501
-_USER = frozenset({"DEFAULT_SCHEMA", "OBJECT_ID", "NAME", "LOGIN", "PASSWORD", "TYPE", "SID"})
+_LOGIN = frozenset(
+    {
+        "PASSWORD", "OLD_PASSWORD", "DEFAULT_DATABASE", "DEFAULT_LANGUAGE", "CHECK_POLICY",
+        "CHECK_EXPIRATION", "NAME",
+    }
+)  # fmt: skip
+_USER = frozenset({"DEFAULT_SCHEMA", "OBJECT_ID", "NAME", "LOGIN", "PASSWORD"})
 
 
 def _create_login(session: Session, reader: Reader) -> None:
@@ -198,7 +203,10 @@ def _alter_user(session: Session, reader: Reader) -> None:
 
 def _existing(session: Session, name: str, what: str, verb: str = "alter") -> str:
     if (session.access.kind(name) == "R") is not (what == "role") or not session.access.has(name):
-        text = f"Cannot {verb} the {what} '{name}', because it does not exist or you do not have permission."  # noqa: E501
+        text = (
+            f"Cannot {verb} the {what} '{name}', because it does not exist or you do not have "
+            "permission."
+        )
         raise SqlError(15151, 16, 1, text)
     return name
 
@@ -213,9 +221,17 @@ def _drop(session: Session, reader: Reader, what: str) -> None:
     number = session.access.principal_id(name) or 0
     if number < FIRST_USER or 16384 <= number < 16384 + len(ROLES):
         raise SqlError(15150, 16, 1, f"Cannot drop the {what} '{name}'.")
-    for table, column in (("principals", "name"), ("members", "member"), ("members", "role"), ("grants", "principal")):  # fmt: skip # noqa: E501
+    for table, column in _NAMED_IN:
         text = f"DELETE FROM rehearsal_catalog.{table} WHERE lower({column}) = lower(?)"
         write(session, text, [name])
+
+
+_NAMED_IN = (
+    ("principals", "name"),
+    ("members", "member"),
+    ("members", "role"),
+    ("grants", "principal"),
+)
 
 
 def _drop_user(session: Session, reader: Reader) -> None:
@@ -248,7 +264,10 @@ def _alter_role(session: Session, reader: Reader) -> None:
     if not session.access.has(member):
         text = f"User or role '{member}' does not exist in this database."
         raise SqlError(15410, 11, 1, text)
-    clear = "DELETE FROM rehearsal_catalog.members WHERE lower(role) = lower(?) AND lower(member) = lower(?)"  # noqa: E501
+    clear = (
+        "DELETE FROM rehearsal_catalog.members WHERE lower(role) = lower(?) AND "
+        "lower(member) = lower(?)"
+    )
     write(session, clear, [role, member])
     if verb == "ADD":
         if (

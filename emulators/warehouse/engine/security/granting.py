@@ -62,7 +62,10 @@ def run(session: Session, verb: str, reader: Reader) -> None:
         rights = list(_OBJECT_ALL) if place.kind != "DATABASE" else ["CONTROL"]
     for name in names:
         if not session.access.has(name):
-            text = f"Cannot find the user '{name}', because it does not exist or you do not have permission."  # noqa: E501
+            text = (
+                f"Cannot find the user '{name}', because it does not exist or you do not have "
+                "permission."
+            )
             raise SqlError(15151, 16, 1, text)
         for right in rights:
             _write(session, verb, right, place, name)
@@ -97,19 +100,31 @@ def _place(session: Session, reader: Reader) -> _Place:
     if kind == "DATABASE":
         name = reader.name()
         if name.lower() != session.database.lower():
-            raise SqlError(15151, 16, 1, f"Cannot find the database '{name}', because it does not exist or you do not have permission.")  # fmt: skip # noqa: E501
+            text = (
+                f"Cannot find the database '{name}', because it does not exist or you do not "
+                "have permission."
+            )
+            raise SqlError(15151, 16, 1, text)
         return _Place("DATABASE")
     if kind == "SCHEMA":
         name = reader.name()
         if not session.query("SELECT 1 FROM sys.schemas WHERE name = @name", name=name):
-            raise SqlError(15151, 16, 1, f"Cannot find the schema '{name}', because it does not exist or you do not have permission.")  # fmt: skip # noqa: E501
+            text = (
+                f"Cannot find the schema '{name}', because it does not exist or you do not "
+                "have permission."
+            )
+            raise SqlError(15151, 16, 1, text)
         return _Place("SCHEMA", name)
     if kind != "OBJECT":
         raise refused(f"rights on {kind}")
     schema, name = definitions.split_name(session, reader.parts())
     known = session.catalog.table(schema, name) or session.catalog.module(schema, name)
     if known is None:
-        raise SqlError(15151, 16, 1, f"Cannot find the object '{name}', because it does not exist or you do not have permission.")  # fmt: skip # noqa: E501
+        text = (
+            f"Cannot find the object '{name}', because it does not exist or you do not have "
+            "permission."
+        )
+        raise SqlError(15151, 16, 1, text)
     return _Place("OBJECT", schema, name)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 AUDIENCES = ("https://database.windows.net", "https://sql.azuresynapse.net")
 """What an Entra token for SQL is issued for."""
 
+_NAMING = ("upn", "unique_name", "preferred_username", "email", "name", "app_displayname")
 _WORK = 2**13
 """scrypt's cost: about 20 ms a login."""
 
@@ -95,7 +96,10 @@ class Logins:
     def _known(self, name: str, verb: str) -> LoginRecord:
         found = self.get(name)
         if found is None:
-            text = f"Cannot {verb} the login '{name}', because it does not exist or you do not have permission."  # noqa: E501
+            text = (
+                f"Cannot {verb} the login '{name}', because it does not exist or you do not "
+                "have permission."
+            )
             raise SqlError(15151, 16, 1, text)
         return found
 
@@ -134,7 +138,7 @@ class Logins:
         except Unauthorized:
             raise refused("<token-identified principal>") from None
         claims = who.claims
-        told = [claims.get(c) for c in ("upn", "unique_name", "preferred_username", "email", "name", "app_displayname")]  # fmt: skip # noqa: E501
+        told = [claims.get(claim) for claim in _NAMING]
         told.append(str(claims.get("xms_mirid", "")).rpartition("/")[2])
         names = [str(name) for name in (*told, who.app_id, who.object_id) if name]
         ours = who.object_id == self._ctx.secrets.object_id
@@ -166,5 +170,8 @@ def _strong(name: str, password: str) -> None:
         )
     )
     if len(password) < 8 or kinds < 3 or name.lower() in password.lower():
-        text = "Password validation failed. The password does not meet the operating system policy requirements because it is not complex enough."  # noqa: E501
+        text = (
+            "Password validation failed. The password does not meet the operating system "
+            "policy requirements because it is not complex enough."
+        )
         raise SqlError(15118, 16, 1, text)

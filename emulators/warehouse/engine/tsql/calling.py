@@ -10,7 +10,7 @@ from emulators.warehouse.engine.answers import Answer, Finished, Message, Result
 from emulators.warehouse.engine.tsql import evaluating, nodes, running, system
 from emulators.warehouse.engine.tsql.blocks import parse_batch
 from emulators.warehouse.engine.tsql.definitions import split_name
-from emulators.warehouse.engine.tsql.frames import Breaks, Continues, Frame, Jumps, Returns
+from emulators.warehouse.engine.tsql.frames import Breaks, Called, Continues, Frame, Jumps, Returns
 from emulators.warehouse.engine.tsql.modules import PROCEDURE, parse_module
 from emulators.warehouse.engine.types import SqlType
 from emulators.warehouse.errors import SqlError, refused, undeclared
@@ -76,7 +76,7 @@ def _actual(session: Session, given: nodes.Given) -> Actual:
     )
 
 
-def call(session: Session, parts: tuple[str, ...], actuals: Sequence[Actual]) -> Iterator[Answer]:
+def call(session: Session, parts: tuple[str, ...], actuals: Sequence[Actual]) -> Called:
     """Run a procedure; OUTPUT arguments get their values.
 
     Returns:
@@ -87,7 +87,8 @@ def call(session: Session, parts: tuple[str, ...], actuals: Sequence[Actual]) ->
     """
     built_in = system.find(parts)
     if built_in is not None:
-        return (yield from built_in(session, list(actuals)))
+        status: int = yield from built_in(session, list(actuals))
+        return status
     schema, name = split_name(session, parts)
     module = session.catalog.module(schema, name)
     if module is None and len(parts) == 1 and schema.lower() != "dbo":
@@ -126,13 +127,19 @@ def _bind(
         actual = matched.get(parameter.name)
         if actual is None or actual.default:
             if parameter.default is None:
-                text = f"Procedure or function '{name}' expects parameter '{parameter.spelled}', which was not supplied."  # noqa: E501
+                text = (
+                    f"Procedure or function '{name}' expects parameter '{parameter.spelled}', "
+                    "which was not supplied."
+                )
                 raise SqlError(201, 16, 4, text)
             value, kind = evaluating.evaluate(session, parameter.default)
         else:
             value, kind = actual.value, actual.type
         if actual is not None and actual.output and not parameter.output:
-            text = f'The formal parameter "{parameter.spelled}" was not declared as an OUTPUT parameter, but the actual parameter passed in requested output.'  # noqa: E501
+            text = (
+                f'The formal parameter "{parameter.spelled}" was not declared as an OUTPUT'
+                " parameter, but the actual parameter passed in requested output."
+            )
             raise SqlError(8162, 16, 2, text)
         frame.declare(
             parameter.name, parameter.type, evaluating.cast(session, value, kind, parameter.type)
@@ -151,7 +158,11 @@ def match(
     named = False
     for at, actual in enumerate(actuals):
         if not actual.name and named:
-            text = f"Must pass parameter number {at + 1} and subsequent parameters as '@name = value'. After the form '@name = value' has been used, all subsequent parameters must be passed in the form '@name = value'."  # noqa: E501
+            text = (
+                f"Must pass parameter number {at + 1} and subsequent parameters as '@name = "
+                "value'. After the form '@name = value' has been used, all subsequent "
+                "parameters must be passed in the form '@name = value'."
+            )
             raise SqlError(119, 15, 1, text)
         named = named or bool(actual.name)
         key = actual.name or parameters[at].name
@@ -183,7 +194,10 @@ def _entered(session: Session, frame: Frame, body: tuple[nodes.Statement, ...]) 
     """Run a body in a frame of its own; temporary tables of it go as the flavor has it."""
     limit = _LIMITS.get(session.flavor, 32)
     if session.depth >= limit:
-        text = f"Maximum stored procedure, function, trigger, or view nesting level exceeded (limit {limit})."  # noqa: E501
+        text = (
+            "Maximum stored procedure, function, trigger, or view nesting level exceeded "
+            f"(limit {limit})."
+        )
         raise SqlError(217, 16, 1, text)
     held = set(session.temporary)
     options = session.options.nocount, session.options.xact_abort
@@ -194,16 +208,24 @@ def _entered(session: Session, frame: Frame, body: tuple[nodes.Statement, ...]) 
     except Returns:
         pass
     except Jumps as jump:
-        text = f"A GOTO statement references the label '{jump.label}' but the label has not been declared."  # noqa: E501
+        text = (
+            f"A GOTO statement references the label '{jump.label}' but the label has not been "
+            "declared."
+        )
         raise SqlError(133, 15, 1, text) from None
     except (Breaks, Continues):
-        raise SqlError(135, 15, 1, "Cannot use a BREAK statement outside the scope of a WHILE statement.") from None  # fmt: skip # noqa: E501
+        text = "Cannot use a BREAK statement outside the scope of a WHILE statement."
+        raise SqlError(135, 15, 1, text) from None
     finally:
         session.frames.pop()
         session.options.nocount, session.options.xact_abort = options
         _forget_temporary(session, frame, held)
     if session.transactions.count != begun and session.flavor != "synapse":
-        text = f"Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT statements. Previous count = {begun}, current count = {session.transactions.count}."  # noqa: E501
+        text = (
+            "Transaction count after EXECUTE indicates a mismatching number of BEGIN and "
+            f"COMMIT statements. Previous count = {begun}, current count = "
+            f"{session.transactions.count}."
+        )
         raise SqlError(266, 16, 2, text)
 
 

@@ -31,7 +31,10 @@ def split_name(session: Session, parts: tuple[str, ...]) -> tuple[str, str]:
     """
     name, schema = parts[-1], (parts[-2] if len(parts) > 1 and parts[-2] else session.schema)
     if len(parts) > 2 and parts[-3] and parts[-3].lower() != session.database.lower():
-        text = f"Reference to database and/or server name in '{'.'.join(parts)}' is not supported in this version of SQL Server."  # noqa: E501
+        text = (
+            f"Reference to database and/or server name in '{'.'.join(parts)}' is not "
+            "supported in this version of SQL Server."
+        )
         raise SqlError(40515, 16, 1, text)
     return schema, name
 
@@ -150,7 +153,10 @@ def expand(session: Session, fragment: nodes.Fragment, depth: int = 0) -> nodes.
     if not known:
         return fragment
     if depth >= _DEPTH:
-        text = f"Maximum stored procedure, function, trigger, or view nesting level exceeded (limit {_DEPTH})."  # noqa: E501
+        text = (
+            "Maximum stored procedure, function, trigger, or view nesting level exceeded "
+            f"(limit {_DEPTH})."
+        )
         raise SqlError(217, 16, 1, text)
     text = _Expansion(session, fragment.text, known).text()
     made = cut(tokenize(text), text)
@@ -223,16 +229,19 @@ class _Expansion:
         module = parse_module(called.text)
         name = f"{called.schema}.{called.name}"
         if len(given) < len(module.parameters):
-            text = f"An insufficient number of arguments were supplied for the procedure or function {name}."  # noqa: E501
+            text = (
+                "An insufficient number of arguments were supplied for the procedure or "
+                f"function {name}."
+            )
             raise SqlError(313, 16, 2, text)
         if len(given) > len(module.parameters):
             text = f"Procedure or function {name} has too many arguments specified."
             raise SqlError(8144, 16, 2, text)
         bound = {}
         for parameter, argument in zip(module.parameters, given, strict=True):
-            if argument.upper() == "DEFAULT":
-                argument = parameter.default.text if parameter.default is not None else "NULL"
-            bound[parameter.name] = f"CAST(({argument}) AS {parameter.type})"
+            default = parameter.default.text if parameter.default is not None else "NULL"
+            value = default if argument.upper() == "DEFAULT" else argument
+            bound[parameter.name] = f"CAST(({value}) AS {parameter.type})"
         if module.kind == TABLE:
             assert module.query is not None
             return f"({_bind(module.query, bound)})"

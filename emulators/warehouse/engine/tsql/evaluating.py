@@ -76,11 +76,14 @@ def holds(session: Session, condition: Fragment) -> bool:
     if quick is not None:
         if quick[0].name != "bool":
             near = condition.tokens[-1].text
-            text = f"An expression of non-boolean type specified in a context where a condition is expected, near '{near}'."  # noqa: E501
+            text = (
+                "An expression of non-boolean type specified in a context where a condition "
+                f"is expected, near '{near}'."
+            )
             raise SqlError(4145, 15, 1, text)
         return quick[1](held) is True
     asked = wrap(condition, "CASE WHEN ", " THEN 1 ELSE 0 END")
-    return _asked(session, asked, types, held)[0] == 1
+    return bool(_asked(session, asked, types, held)[0] == 1)
 
 
 def wrap(fragment: Fragment, before: str, after: str) -> Fragment:

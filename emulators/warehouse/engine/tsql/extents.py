@@ -8,7 +8,51 @@ from emulators.warehouse.engine.tsql.lexing import Token
 from emulators.warehouse.errors import syntax
 
 STARTERS = frozenset(
-    ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "ALTER", "DROP", "TRUNCATE", "DECLARE", "SET", "IF", "WHILE", "BEGIN", "BREAK", "CONTINUE", "RETURN", "EXEC", "EXECUTE", "PRINT", "RAISERROR", "WAITFOR", "USE", "GOTO", "COMMIT", "ROLLBACK", "SAVE", "GRANT", "REVOKE", "DENY", "OPEN", "CLOSE", "FETCH", "DEALLOCATE", "DBCC", "KILL", "BACKUP", "RESTORE", "CHECKPOINT", "RECONFIGURE", "SHUTDOWN", "BULK", "REVERT"]
+    [
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "MERGE",
+        "CREATE",
+        "ALTER",
+        "DROP",
+        "TRUNCATE",
+        "DECLARE",
+        "SET",
+        "IF",
+        "WHILE",
+        "BEGIN",
+        "BREAK",
+        "CONTINUE",
+        "RETURN",
+        "EXEC",
+        "EXECUTE",
+        "PRINT",
+        "RAISERROR",
+        "WAITFOR",
+        "USE",
+        "GOTO",
+        "COMMIT",
+        "ROLLBACK",
+        "SAVE",
+        "GRANT",
+        "REVOKE",
+        "DENY",
+        "OPEN",
+        "CLOSE",
+        "FETCH",
+        "DEALLOCATE",
+        "DBCC",
+        "KILL",
+        "BACKUP",
+        "RESTORE",
+        "CHECKPOINT",
+        "RECONFIGURE",
+        "SHUTDOWN",
+        "BULK",
+        "REVERT",
+    ]
 )
 """Reserved words that begin a statement wherever the one before may end."""
 

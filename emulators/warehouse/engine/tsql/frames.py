@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
+from emulators.warehouse.engine.answers import Answer
 from emulators.warehouse.engine.types import SqlType
+
+Called = Generator[Answer, None, int]
+"""A procedure under way: what it says, and in the end its return status."""
 
 
 @dataclass(slots=True)

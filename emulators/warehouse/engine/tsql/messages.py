@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from emulators.warehouse.engine.answers import Answer, Message
 from emulators.warehouse.engine.tsql import evaluating, nodes
 from emulators.warehouse.engine.tsql.frames import Cancelled
-from emulators.warehouse.engine.types import SqlType
 from emulators.warehouse.errors import SqlError, refused
 
 if TYPE_CHECKING:
@@ -39,14 +38,21 @@ def throw(session: Session, statement: nodes.Throw) -> Iterator[Answer]:
     """
     if not statement.arguments:
         if not session.caught:
-            text = "To rethrow an error, a THROW statement must be used inside a CATCH block. Insert the THROW statement inside a CATCH block, or add error parameters to the THROW statement."  # noqa: E501
+            text = (
+                "To rethrow an error, a THROW statement must be used inside a CATCH block. "
+                "Insert the THROW statement inside a CATCH block, or add error parameters to "
+                "the THROW statement."
+            )
             raise SqlError(10704, 15, 1, text)
         raise again(session.caught[-1])
     number = evaluating.int_of(session, statement.arguments[0]) or 0
     message = evaluating.text_of(session, statement.arguments[1]) or ""
     state = evaluating.int_of(session, statement.arguments[2]) or 0
     if number < 50000:
-        text = f"Error number {number} in the THROW statement is outside the valid range. Specify an error number in the valid range of 50000 to 2147483647."  # noqa: E501
+        text = (
+            f"Error number {number} in the THROW statement is outside the valid range. "
+            "Specify an error number in the valid range of 50000 to 2147483647."
+        )
         raise SqlError(35100, 16, 10, text)
     if session.flavor == "synapse" and 100000 <= number <= 150000:
         raise refused("THROW of a number from 100000 to 150000, which a dedicated pool keeps")
@@ -67,18 +73,26 @@ def raise_error(session: Session, statement: nodes.RaisError) -> Iterator[Answer
     Raises:
         SqlError: the severity is over 10.
     """
-    message, kind = evaluating.evaluate(session, statement.arguments[0])
+    message, _ = evaluating.evaluate(session, statement.arguments[0])
     severity = evaluating.int_of(session, statement.arguments[1]) or 0
     state = evaluating.int_of(session, statement.arguments[2]) or 0
     given = [evaluating.evaluate(session, f) for f in statement.arguments[3:]]
     if isinstance(message, int):
-        text = f"Error {message}, severity {severity}, state {state} was raised, but no message with that error number was found in sys.messages. If error is larger than 50000, make sure the user-defined message is added using sp_addmessage."  # noqa: E501
+        text = (
+            f"Error {message}, severity {severity}, state {state} was raised, but no message "
+            "with that error number was found in sys.messages. If error is larger than "
+            "50000, make sure the user-defined message is added using sp_addmessage."
+        )
         raise SqlError(18054, 16, 1, text)
     text = formatted(str(message or ""), [_plain(value) for value, _ in given])
     state = state if 0 <= state <= 255 else 1
     severity = min(max(severity, 0), 25)
     if severity > 18 and ("LOG" not in statement.options or not session.is_admin):
-        raise SqlError(2754, 16, 1, "Error severity levels greater than 18 can only be specified by members of the sysadmin role, using the WITH LOG option.")  # fmt: skip # noqa: E501
+        text = (
+            "Error severity levels greater than 18 can only be specified by members of the "
+            "sysadmin role, using the WITH LOG option."
+        )
+        raise SqlError(2754, 16, 1, text)
     number = 50000
     if severity <= 10:
         session.error = number if "SETERROR" in statement.options else 0
@@ -152,7 +166,10 @@ def _written(flags: str, kind: str, width: int, exact: int | None, value: Any, p
 
 
 def _mismatch(place: int) -> SqlError:
-    text = f"The data type of substitution parameter {place} does not match the expected type of the format specification."  # noqa: E501
+    text = (
+        f"The data type of substitution parameter {place} does not match the expected type of "
+        "the format specification."
+    )
     return SqlError(2786, 16, 1, text)
 
 
@@ -198,8 +215,3 @@ def _seconds(value: Any) -> float | None:
     if int(minutes) > 59 or int(seconds or 0) > 59:
         return None
     return int(hours) * 3600 + int(minutes) * 60 + int(seconds or 0) + float(f"0.{fraction or 0}")
-
-
-def kind_of_text(length: int) -> SqlType:
-    """The type of a message's text."""
-    return SqlType("nvarchar", length)

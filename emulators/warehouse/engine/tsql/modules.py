@@ -28,9 +28,11 @@ def parse_module(text: str) -> nodes.Module:
     kind = reader.next().upper
     parts = reader.parts()
     if len(parts) > 2:
-        raise SqlError(
-            166, 15, 1, f"'CREATE/ALTER {kind}' does not allow specifying the database name as a prefix to the object name.", reader.line,  # noqa: E501
-        )  # fmt: skip
+        text = (
+            f"'CREATE/ALTER {kind}' does not allow specifying the database name as a prefix to"
+            " the object name."
+        )
+        raise SqlError(166, 15, 1, text, reader.line)
     schema, name = (("", *parts))[-2:]
     if kind == "VIEW":
         return _view(reader, schema, name)
@@ -96,7 +98,7 @@ def _options(reader: Reader) -> frozenset[str]:
             word = f"EXECUTE AS {reader.next().upper}"
             if word not in ("EXECUTE AS CALLER", "EXECUTE AS OWNER", "EXECUTE AS SELF"):
                 raise refused("EXECUTE AS a named user", reader.line)
-        elif word == "RETURNS" or word == "CALLED":
+        elif word in ("RETURNS", "CALLED"):
             while reader.word() not in (",", "AS", "BEGIN", "RETURN"):
                 reader.next()
         found.add(word)

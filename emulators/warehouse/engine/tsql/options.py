@@ -121,7 +121,10 @@ def _identity_insert(session: Session, statement: nodes.SetOption) -> Iterator[A
     if _switch(statement):
         if session.options.identity_insert not in ("", name):
             held = session.options.identity_insert
-            text = f"IDENTITY_INSERT is already ON for table '{session.database}.{held}'. Cannot perform SET operation for table '{table}'."  # noqa: E501
+            text = (
+                f"IDENTITY_INSERT is already ON for table '{session.database}.{held}'. Cannot "
+                f"perform SET operation for table '{table}'."
+            )
             raise SqlError(8107, 16, 1, text)
         session.options.identity_insert = name
     elif session.options.identity_insert == name:

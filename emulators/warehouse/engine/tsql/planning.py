@@ -61,11 +61,17 @@ class Plans:
             raise refused("views over facts of the session or long literals")
         unnamed = [n for n, c in enumerate(plan.columns, 1) if not c.name]
         if unnamed and not columns:
-            text = f"Create View or Function failed because no column name was specified for column {unnamed[0]}."  # noqa: E501
+            text = (
+                "Create View or Function failed because no column name was specified for "
+                f"column {unnamed[0]}."
+            )
             raise SqlError(4511, 16, 1, text)
         if columns and len(columns) != len(plan.columns):
             few = len(columns) < len(plan.columns)
-            text = f"View or function '{name}' has {'fewer' if few else 'more'} column names specified than columns defined."  # noqa: E501
+            text = (
+                f"View or function '{name}' has {'fewer' if few else 'more'} column names "
+                "specified than columns defined."
+            )
             raise SqlError(8158 if few else 8159, 16, 1, text)
         listed = f" ({', '.join(_ident(c) for c in columns)})" if columns else ""
         target = f"{_ident(schema)}.{_ident(name)}"

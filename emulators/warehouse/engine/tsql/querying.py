@@ -241,8 +241,7 @@ def insert_bulk(session: Session, statement: nodes.InsertBulk) -> Iterator[Answe
         SqlError: no such table or column, no right to insert.
     """
     session.transactions.check()
-    parts = [p for p in statement.parts]
-    schema, name = definitions.split_name(session, tuple(parts))
+    schema, name = definitions.split_name(session, statement.parts)
     if not name.startswith("#"):
         session.permit(schema, name, "INSERT")
     session.bulk = TableLoad.of(session, schema, name, statement.columns)

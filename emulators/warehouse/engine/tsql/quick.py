@@ -200,7 +200,8 @@ def _compare(
         raise _Slow
 
     def compare_texts(values: Values) -> bool | None:
-        a, b = first(values), second(values)
+        a: str | None = first(values)
+        b: str | None = second(values)
         if a is None or b is None:
             return None
         if not (a.isascii() and b.isascii()):

@@ -27,7 +27,9 @@ from emulators.warehouse.errors import SqlError, refused, undeclared
 if TYPE_CHECKING:
     from emulators.warehouse.engine.tsql.session import Session
 
-GOES_ON = frozenset({8134, 515, 2627, 2601, 547, 220, 232, 8115, 8152, 2628, 3701, 266, 3902, 3903, 50000, 111214})  # fmt: skip # noqa: E501
+GOES_ON = frozenset(
+    {8134, 515, 2627, 2601, 547, 220, 232, 8115, 8152, 2628, 3701, 266, 3902, 3903, 111214}
+)
 """Errors after which a batch goes on with its next statement; all others end it.
 
 Source: learn.microsoft.com/sql/t-sql/statements/set-xact-abort-transact-sql (run-time statement
@@ -90,14 +92,17 @@ def settle(session: Session, error: SqlError) -> None:
     session.rowcount = 0
     if error.severity < 11 or not session.transactions.count:
         return
-    if session.flavor == "synapse" or session.options.xact_abort or not _goes_on(session, error) or session.broken():
+    if (
+        session.flavor == "synapse"
+        or session.options.xact_abort
+        or not _goes_on(session, error)
+        or session.broken()
+    ):
         session.transactions.doom()
 
 
 def _goes_on(session: Session, error: SqlError) -> bool:
-    if error.number not in GOES_ON and not (error.number >= 50000 and error.raised):
-        return False
-    return not session.options.xact_abort or error.raised
+    return error.raised or (error.number in GOES_ON and not session.options.xact_abort)
 
 
 def failed(error: SqlError) -> Failed:

@@ -57,11 +57,14 @@ class SqlSession:
     def __init__(
         self, server: Server, database: Database, principal: access.Principal, number: int
     ) -> None:
-        self.server, self.id, self.principal = server, number, principal
-        self.flavor = server.flavor
+        self.server = server
+        self.id: int = number
+        self.principal: access.Principal = principal
+        self.flavor: str = server.flavor
         self.clock: Clock = server.clock
-        self.server_name = server.name
-        self.application = self.host = ""
+        self.server_name: str = server.name
+        self.application: str = ""
+        self.host: str = ""
         self.cancelled = Event()
         self.bulk: BulkLoad | None = None
         self.handles: dict[int, remote.Prepared] = {}
@@ -72,22 +75,24 @@ class SqlSession:
     def _enter(self, database: Database) -> None:
         """Take a place in a database; what belongs to the place before is let go."""
         self.place = database
-        self.database = database.name
+        self.database: str = database.name
         self.con: DuckDBPyConnection = database.cursor()
         self.scratch: DuckDBPyConnection = database.cursor()
         self.catalog = Catalog(self.con)
-        self.access = access.Access(self.con, database)
-        self.schema = self.access.default_schema(self.principal)
+        self.access: access.Access = access.Access(self.con, database)
+        self.schema: str = self.access.default_schema(self.principal)
         self.temporary: dict[str, Table] = {}
-        self.transactions = Transactions(self.con, self.flavor)
-        self.plans = Plans(self)
+        self.transactions: Transactions = Transactions(self.con, self.flavor)
+        self.plans: Plans = Plans(self)
 
     def _begin_anew(self) -> None:
-        self.options = Options()
+        self.options: Options = Options()
         self.frames = [Frame()]
         self.caught: list[SqlError] = []
         self.context: dict[str, Any] = {}
-        self.tries = self.error = self.rowcount = 0
+        self.tries: int = 0
+        self.error: int = 0
+        self.rowcount: int = 0
         self.last_identity: int | None = None
 
     @property
@@ -125,7 +130,10 @@ class SqlSession:
         except (Returns, Breaks, Continues):
             return
         except Jumps as jump:
-            text = f"A GOTO statement references the label '{jump.label}' but the label has not been declared."  # noqa: E501
+            text = (
+                f"A GOTO statement references the label '{jump.label}' but the label has not "
+                "been declared."
+            )
             raise SqlError(133, 15, 1, text) from None
 
     def call(self, procedure: str, arguments: Sequence[Argument]) -> Iterator[Answer]:
@@ -155,7 +163,10 @@ class SqlSession:
                 self.drop_temporary(name)
         if self.transactions.doomed and self.flavor != "synapse":
             yield self.transactions.abandon()
-            text = "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back."  # noqa: E501
+            text = (
+                "Uncommittable transaction is detected at the end of the batch. The "
+                "transaction is rolled back."
+            )
             yield running.failed(SqlError(3998, 16, 1, text))
 
     def begin(self, isolation: int = 0) -> Iterator[Answer]:
@@ -252,7 +263,10 @@ class SqlSession:
 
     def conflict(self, why: Exception) -> BaseException:
         """Another session changed the same rows first."""
-        text = f"Snapshot isolation transaction aborted due to update conflict. Retry the transaction. ({why})"  # noqa: E501
+        text = (
+            "Snapshot isolation transaction aborted due to update conflict. Retry the "
+            f"transaction. ({why})"
+        )
         return SqlError(3960, 16, 2, text)
 
     @contextmanager
@@ -315,7 +329,10 @@ class SqlSession:
         """
         if name.lower() != self.database.lower():
             if self.flavor == "synapse":
-                text = "USE statement is not supported to switch between databases. Use a new connection to connect to a different database."  # noqa: E501
+                text = (
+                    "USE statement is not supported to switch between databases. Use a new "
+                    "connection to connect to a different database."
+                )
                 raise SqlError(40508, 16, 1, text)
             self.server.move(self, name)
             yield DatabaseChanged(self.database, name)

@@ -14,6 +14,7 @@ from emulators.warehouse.engine.tsql.typenames import read_type
 from emulators.warehouse.errors import SqlError, syntax
 
 _OPERATORS = {"=": "", "+=": "+", "-=": "-", "*=": "*", "/=": "/", "%=": "%", "&=": "&", "|=": "|", "^=": "^"}  # fmt: skip
+_AFTER_ITEM = frozenset({",", "FROM", "WHERE", "GROUP", "ORDER", "UNION", "OPTION", "HAVING"})
 _MIXED = (
     "A SELECT statement that assigns a value to a variable must not be combined with"
     " data-retrieval operations."
@@ -79,7 +80,7 @@ def _select_assign(reader: Reader, line: int, begun: int, end: int) -> nodes.Sta
         if not reader.take(","):
             break
     rest = reader.text_to(end) if reader.at < end else ""
-    text = "\n" * 0 + f"{head} {', '.join(queries)} {rest}"
+    text = f"{head} {', '.join(queries)} {rest}"
     fragment = cut(tokenize(text), text, reader.tables)
     reader.at = end
     return nodes.SelectAssign(line, tuple(names), tuple(folds), fragment)
@@ -100,7 +101,7 @@ def _item_end(reader: Reader, end: int) -> int:
         word = reader.tokens[at].upper
         depth += (word == "(") - (word == ")")
         cases += (word == "CASE") - (word == "END")
-        if depth == 0 and cases == 0 and word in (",", "FROM", "WHERE", "GROUP", "ORDER", "UNION", "OPTION", "HAVING"):  # fmt: skip # noqa: E501
+        if depth == 0 and cases == 0 and word in _AFTER_ITEM:
             return at
     return end
 
@@ -181,7 +182,10 @@ def _set(reader: Reader, line: int) -> nodes.Statement:
         begun = reader.at
         value = reader.expression()
         if operator:
-            text = f"{name} {operator} ({reader.source[reader.tokens[begun].start : reader.tokens[reader.at - 1].end]})"  # noqa: E501
+            text = (
+                f"{name} {operator} "
+                f"({reader.source[reader.tokens[begun].start : reader.tokens[reader.at - 1].end]})"
+            )
             value = cut(tokenize(text), text, reader.tables)
         return nodes.Assign(line, name[1:], value)
     return _set_option(reader, line)
@@ -227,9 +231,9 @@ def execute_body(reader: Reader, line: int) -> nodes.Statement:
         if not reader.take(","):
             break
     _execute_options(reader)
-    if not reader.done and reader.word() not in (";", "END", "ELSE"):
-        if not begins(reader.tokens, reader.at):
-            raise reader.unexpected()
+    over = reader.done or reader.word() in (";", "END", "ELSE")
+    if not over and not begins(reader.tokens, reader.at):
+        raise reader.unexpected()
     return nodes.Execute(line, parts, tuple(given), result, by_variable)
 
 
@@ -352,10 +356,10 @@ def _transaction(reader: Reader, line: int) -> nodes.Statement:
 
 
 def _transaction_name(reader: Reader) -> str:
-    if reader.kind() in ("word", "quoted", "variable") and reader.word() not in ("END", "ELSE", "WITH"):  # fmt: skip # noqa: E501
-        if not begins(reader.tokens, reader.at):
-            return reader.next().name
-    return ""
+    named = reader.kind() in ("word", "quoted", "variable")
+    if not named or reader.word() in ("END", "ELSE", "WITH") or begins(reader.tokens, reader.at):
+        return ""
+    return reader.next().name
 
 
 def create_module(reader: Reader, line: int, verb: str, kind: str, ahead: int) -> nodes.Statement:

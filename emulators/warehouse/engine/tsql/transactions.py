@@ -109,7 +109,10 @@ class Transactions:
 
     def _missing(self, verb: str, number: int) -> SqlError:
         if self._flavor == SYNAPSE:
-            text = "111214;An attempt to complete a transaction has failed. No corresponding transaction found."  # noqa: E501
+            text = (
+                "111214;An attempt to complete a transaction has failed. No corresponding "
+                "transaction found."
+            )
             return SqlError(111214, 16, 1, text)
         text = f"The {verb} TRANSACTION request has no corresponding BEGIN TRANSACTION."
         return SqlError(number, 16, 1, text)

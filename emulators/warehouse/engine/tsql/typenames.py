@@ -13,7 +13,26 @@ _SYNONYMS = {
     "nationalcharacter": "nchar", "timestamp": "rowversion", "sysname": "nvarchar",
 }  # fmt: skip
 _PLAIN = frozenset(
-    ["bit", "tinyint", "smallint", "int", "bigint", "real", "float", "money", "smallmoney", "date", "datetime", "smalldatetime", "uniqueidentifier", "text", "ntext", "image", "xml", "sql_variant"]
+    [
+        "bit",
+        "tinyint",
+        "smallint",
+        "int",
+        "bigint",
+        "real",
+        "float",
+        "money",
+        "smallmoney",
+        "date",
+        "datetime",
+        "smalldatetime",
+        "uniqueidentifier",
+        "text",
+        "ntext",
+        "image",
+        "xml",
+        "sql_variant",
+    ]
 )
 _LIMITS = {"char": 8000, "varchar": 8000, "binary": 8000, "varbinary": 8000, "nchar": 4000, "nvarchar": 4000}  # fmt: skip
 _FRACTIONS = frozenset({"time", "datetime2", "datetimeoffset"})
@@ -95,7 +114,10 @@ def _sized(name: str, sizes: list[int], at: Token) -> SqlType:
     if name == "decimal":
         precision, scale = (*sizes, 18, 0)[:2] if not sizes else (*sizes, 0)[:2]
         if not 1 <= precision <= 38 or not 0 <= scale <= precision:
-            text = f"Column or parameter #1: Specified column precision {precision} is greater than the maximum precision of 38."  # noqa: E501
+            text = (
+                f"Column or parameter #1: Specified column precision {precision} is greater "
+                "than the maximum precision of 38."
+            )
             raise SqlError(2750, 16, 1, text, at.line)
         return SqlType(name, 0, precision, scale)
     if name == "float":

@@ -101,16 +101,17 @@ def _decimal(value: Any, kind: SqlType) -> Decimal:
 
 def _text(value: Any, kind: SqlType) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+        value = f"{value}"
         if 0 < kind.length < len(value):
             raise Unfit
     if not isinstance(value, str):
         raise Unfit
+    made: str = value
     if kind.length > 0:
-        value = value[: kind.length]
+        made = made[: kind.length]
         if kind.name in ("char", "nchar"):
-            value = value.ljust(kind.length)
-    return value
+            made = made.ljust(kind.length)
+    return made
 
 
 def _binary(value: Any, kind: SqlType) -> bytes:
@@ -192,29 +193,3 @@ _FITS: dict[str, Callable[[Any, SqlType], Any]] = {
     "datetime2": _instant,
     "datetimeoffset": _offset,
 }
-
-
-def type_of(value: Any) -> SqlType:
-    """The type of a literal that has this value."""
-    if isinstance(value, bool):
-        return SqlType("bit")
-    if isinstance(value, int):
-        return SqlType("int" if -(2**31) <= value < 2**31 else "bigint")
-    if isinstance(value, float):
-        return SqlType("float")
-    if isinstance(value, Decimal):
-        sign, digits, exponent = value.as_tuple()
-        scale = max(0, -int(exponent))
-        return SqlType("decimal", 0, min(38, max(len(digits), scale + 1)), scale)
-    if isinstance(value, bytes):
-        return SqlType("varbinary", len(value) if 0 < len(value) <= 8000 else MAX)
-    if isinstance(value, datetime):
-        return SqlType("datetimeoffset" if value.tzinfo else "datetime2", 0, 0, 7)
-    if isinstance(value, date):
-        return SqlType("date")
-    if isinstance(value, time):
-        return SqlType("time", 0, 0, 7)
-    if isinstance(value, UUID):
-        return SqlType("uniqueidentifier")
-    text = str(value) if value is not None else ""
-    return SqlType("nvarchar", max(1, len(text)) if len(text) <= 4000 else MAX)

@@ -36,6 +36,9 @@ def needed(procedure: str, name: str, value: Any) -> str:
         SqlError: 201: it is not.
     """
     if value is None:
-        text = f"Procedure or function '{procedure}' expects parameter '@{name}', which was not supplied."  # noqa: E501
+        text = (
+            f"Procedure or function '{procedure}' expects parameter '@{name}', which was not "
+            "supplied."
+        )
         raise SqlError(201, 16, 4, text)
     return str(value)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from emulators.warehouse.engine.answers import Answer, Column, Finished
+from emulators.warehouse.engine.answers import Column, Finished
 from emulators.warehouse.engine.tsql import definitions
 from emulators.warehouse.engine.tsql.blocks import names_of
 from emulators.warehouse.engine.tsql.calling import Actual
+from emulators.warehouse.engine.tsql.frames import Called
 from emulators.warehouse.engine.tsql.procedures import typefacts
 from emulators.warehouse.engine.tsql.procedures.arguments import needed, taken
 from emulators.warehouse.engine.tsql.rows import INT, NAME, SMALL, TINY, rows_of, text
@@ -54,7 +55,7 @@ def _tables(session: Session) -> list[tuple[str, str, str]]:
     ]
 
 
-def sp_tables(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_tables(session: Session, actuals: list[Actual]) -> Called:
     """Tables and views by patterns."""
     names = ("table_name", "table_owner", "table_qualifier", "table_type", "fusepattern")
     given = taken("sp_tables", names, actuals)
@@ -86,7 +87,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def sp_columns(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_columns(session: Session, actuals: list[Actual]) -> Called:
     """Columns of tables and views by patterns."""
     names = (
         "table_name", "table_owner", "table_qualifier", "column_name", "namescope", "odbcver",
@@ -130,7 +131,7 @@ _COLLATIONS = (
 )  # fmt: skip
 
 
-def sp_tablecollations(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_tablecollations(session: Session, actuals: list[Actual]) -> Called:
     """A table's columns and their collations, for bulk copy."""
     given = taken("sp_tablecollations_100", ("object",), actuals)
     parts = names_of(needed("sp_tablecollations_100", "object", given["object"]))
@@ -147,7 +148,7 @@ def sp_tablecollations(session: Session, actuals: list[Actual]) -> Iterator[Answ
     return 0
 
 
-def sp_helptext(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_helptext(session: Session, actuals: list[Actual]) -> Called:
     """A module's text, a row a line.
 
     Raises:
@@ -158,7 +159,10 @@ def sp_helptext(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
     schema, name = definitions.split_name(session, parts)
     module = session.catalog.module(schema, name)
     if module is None:
-        text = f"The object '{given['objname']}' does not exist in database '{session.database}' or is invalid for this operation."  # noqa: E501
+        text = (
+            f"The object '{given['objname']}' does not exist in database '{session.database}' "
+            "or is invalid for this operation."
+        )
         raise SqlError(15009, 16, 1, text)
     session.permit(schema, name, "VIEW DEFINITION")
     lines = module.text.splitlines(keepends=True)
@@ -183,7 +187,7 @@ def _modules(session: Session) -> list[tuple[str, str, str]]:
     return [(str(a), str(b), str(c).strip()) for a, b, c in session.query(asked)]
 
 
-def sp_stored_procedures(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_stored_procedures(session: Session, actuals: list[Actual]) -> Called:
     """Procedures and functions by patterns; `;1` ends a name, as drivers expect."""
     names = ("sp_name", "sp_owner", "sp_qualifier", "fusepattern")
     given = taken("sp_stored_procedures", names, actuals)
@@ -208,7 +212,7 @@ _PARAMETERS = (
 )  # fmt: skip
 
 
-def sp_sproc_columns(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_sproc_columns(session: Session, actuals: list[Actual]) -> Called:
     """Parameters of procedures by patterns, the return value first."""
     names = (
         "procedure_name", "procedure_owner", "procedure_qualifier", "column_name", "odbcver",
@@ -245,7 +249,7 @@ def sp_sproc_columns(session: Session, actuals: list[Actual]) -> Iterator[Answer
     return 0
 
 
-def sp_databases(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_databases(session: Session, actuals: list[Actual]) -> Called:
     """The databases; sizes are not told."""
     columns = (("DATABASE_NAME", NAME), ("DATABASE_SIZE", INT), ("REMARKS", text(254)))
     rows = [(name, None, None) for name in session.server.names()]
@@ -260,7 +264,7 @@ _KEYS = (
 )  # fmt: skip
 
 
-def sp_pkeys(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_pkeys(session: Session, actuals: list[Actual]) -> Called:
     """Primary keys: none is enforced here, none is told."""
     taken("sp_pkeys", ("table_name", "table_owner", "table_qualifier"), actuals)
     yield rows_of(_KEYS, [])
@@ -268,7 +272,7 @@ def sp_pkeys(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
     return 0
 
 
-PROCEDURES: dict[str, Callable[[Any, list[Actual]], Iterator[Answer]]] = {
+PROCEDURES: dict[str, Callable[[Any, list[Actual]], Called]] = {
     "sp_tables": sp_tables,
     "sp_columns": sp_columns,
     "sp_columns_90": sp_columns,

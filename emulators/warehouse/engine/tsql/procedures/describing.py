@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from emulators.warehouse.engine.answers import Answer, Column, Finished
+from emulators.warehouse.engine.answers import Column, Finished
 from emulators.warehouse.engine.tsql import definitions, nodes
 from emulators.warehouse.engine.tsql.blocks import parse_batch
 from emulators.warehouse.engine.tsql.calling import Actual
 from emulators.warehouse.engine.tsql.facts import type_of as fact_type
+from emulators.warehouse.engine.tsql.frames import Called
 from emulators.warehouse.engine.tsql.lexing import Token
 from emulators.warehouse.engine.tsql.procedures import typefacts
 from emulators.warehouse.engine.tsql.procedures.arguments import needed, taken
@@ -36,7 +37,7 @@ _DATATYPES = (
 )  # fmt: skip
 
 
-def sp_datatype_info(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_datatype_info(session: Session, actuals: list[Actual]) -> Called:
     """Types by ODBC number; 0 is all. Drivers take longest lengths from it."""
     given = taken("sp_datatype_info", ("data_type", "odbcver"), actuals)
     wanted, older = int(given["data_type"] or 0), int(given["odbcver"] or 2) < 3
@@ -86,7 +87,7 @@ _COLLATION = "SQL_Latin1_General_CP1_CI_AS"
 _TEXTUAL = frozenset({"char", "varchar", "nchar", "nvarchar", "text", "ntext"})
 
 
-def sp_describe_first_result_set(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_describe_first_result_set(session: Session, actuals: list[Actual]) -> Called:
     """The columns of the first result set that a batch would give."""
     names = ("tsql", "params", "browse_information_mode")
     given = taken("sp_describe_first_result_set", names, actuals)
@@ -147,7 +148,7 @@ _UNDECLARED = (
 )  # fmt: skip
 
 
-def sp_describe_undeclared_parameters(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_describe_undeclared_parameters(session: Session, actuals: list[Actual]) -> Called:
     """Types for a statement's parameters: of the columns they are put in or compared with."""
     given = taken("sp_describe_undeclared_parameters", ("tsql", "params"), actuals)
     batch = needed("sp_describe_undeclared_parameters", "tsql", given["tsql"])
@@ -254,7 +255,7 @@ def _of_values(session: Session, tokens: tuple[Token, ...]) -> dict[str, SqlType
     return found
 
 
-PROCEDURES: dict[str, Callable[[Any, list[Actual]], Iterator[Answer]]] = {
+PROCEDURES: dict[str, Callable[[Any, list[Actual]], Called]] = {
     "sp_datatype_info": sp_datatype_info,
     "sp_datatype_info_100": sp_datatype_info,
     "sp_datatype_info_90": sp_datatype_info,

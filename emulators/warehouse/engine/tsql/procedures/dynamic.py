@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emulators.warehouse.engine.answers import Answer
 from emulators.warehouse.engine.tsql import calling, evaluating, nodes
 from emulators.warehouse.engine.tsql.blocks import names_of
-from emulators.warehouse.engine.tsql.frames import Frame
+from emulators.warehouse.engine.tsql.frames import Called, Frame
 from emulators.warehouse.engine.tsql.modules import read_parameters
 from emulators.warehouse.engine.tsql.reading import Reader
 from emulators.warehouse.engine.types import SqlType
@@ -52,7 +50,10 @@ def given_text(actuals: list[Actual], at: int, procedure: str, name: str) -> str
         SqlError: 201: it is not; 214: it is no text.
     """
     if at >= len(actuals):
-        text = f"Procedure or function '{procedure}' expects parameter '{name}', which was not supplied."  # noqa: E501
+        text = (
+            f"Procedure or function '{procedure}' expects parameter '{name}', which was not "
+            "supplied."
+        )
         raise SqlError(201, 16, 10, text)
     value = actuals[at].value
     if value is None:
@@ -63,7 +64,7 @@ def given_text(actuals: list[Actual], at: int, procedure: str, name: str) -> str
     return value
 
 
-def run(session: Session, prepared: Prepared, actuals: list[Actual]) -> Iterator[Answer]:
+def run(session: Session, prepared: Prepared, actuals: list[Actual]) -> Called:
     """Run the text with arguments; OUTPUT ones get their values.
 
     Returns:
@@ -79,7 +80,10 @@ def run(session: Session, prepared: Prepared, actuals: list[Actual]) -> Iterator
         if actual is None or actual.default:
             if parameter.default is None:
                 listed = ", ".join(f"{p.spelled} {p.type}" for p in prepared.parameters)
-                text = f"The parameterized query '({listed}){prepared.text[:60]}' expects the parameter '{parameter.spelled}', which was not supplied."  # noqa: E501
+                text = (
+                    f"The parameterized query '({listed}){prepared.text[:60]}' expects the "
+                    f"parameter '{parameter.spelled}', which was not supplied."
+                )
                 raise SqlError(8178, 16, 1, text)
             value, kind = evaluating.evaluate(session, parameter.default)
         else:
@@ -94,7 +98,7 @@ def run(session: Session, prepared: Prepared, actuals: list[Actual]) -> Iterator
     return 0
 
 
-def sp_executesql(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_executesql(session: Session, actuals: list[Actual]) -> Called:
     """`sp_executesql @stmt [, @params, arguments...]`."""
     text = given_text(actuals, 0, "sp_executesql", "@statement")
     parameters = (
@@ -109,7 +113,7 @@ def _keep(session: Session, prepared: Prepared, handle: Actual) -> None:
     handle.value, handle.type = number, _INT
 
 
-def sp_prepare(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_prepare(session: Session, actuals: list[Actual]) -> Called:
     """`sp_prepare @handle OUTPUT, @params, @stmt [, @options]`."""
     prepared = Prepared(
         given_text(actuals, 2, "sp_prepare", "@stmt"),
@@ -120,7 +124,7 @@ def sp_prepare(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
     yield
 
 
-def sp_prepexec(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_prepexec(session: Session, actuals: list[Actual]) -> Called:
     """`sp_prepexec @handle OUTPUT, @params, @stmt, arguments...`."""
     prepared = Prepared(
         given_text(actuals, 2, "sp_prepexec", "@stmt"),
@@ -131,7 +135,7 @@ def sp_prepexec(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
     return (yield from run(session, prepared, actuals[3:]))
 
 
-def sp_prepexecrpc(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_prepexecrpc(session: Session, actuals: list[Actual]) -> Called:
     """`sp_prepexecrpc @handle OUTPUT, @procedure, arguments...`."""
     name = given_text(actuals, 1, "sp_prepexecrpc", "@RpcCall")
     _keep(session, Prepared(name, ()), actuals[0])
@@ -142,7 +146,7 @@ def _number(actual: Actual) -> int:
     return actual.value if isinstance(actual.value, int) else 0
 
 
-def sp_execute(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_execute(session: Session, actuals: list[Actual]) -> Called:
     """`sp_execute @handle, arguments...`.
 
     Raises:
@@ -156,7 +160,7 @@ def sp_execute(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
     return (yield from run(session, prepared, actuals[1:]))
 
 
-def sp_unprepare(session: Session, actuals: list[Actual]) -> Iterator[Answer]:
+def sp_unprepare(session: Session, actuals: list[Actual]) -> Called:
     """`sp_unprepare @handle`.
 
     Raises:
