@@ -63,10 +63,10 @@ def workspace_operations() -> list[Operation]:
 
 
 def callback_operations() -> list[Operation]:
-    """Where WebHook activities are called back."""
-    from emulators.datafactory.wire.callbacks import OPERATIONS
+    """Where WebHook activities are called back, and events come."""
+    from emulators.datafactory.wire import callbacks, events
 
-    return list(OPERATIONS)
+    return [*callbacks.OPERATIONS, *events.OPERATIONS]
 
 
 @asynccontextmanager
