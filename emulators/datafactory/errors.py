@@ -179,3 +179,27 @@ class RunEnded(BadRequest):
     """A run that has ended cannot be cancelled."""
 
     code = "PipelineRunIsNotRunning"
+
+
+class InvalidTrigger(BadRequest):
+    """A trigger that breaks a rule of its kind."""
+
+    def __init__(self, name: str, why: str, target: str | None = None) -> None:
+        super().__init__(
+            f"The trigger '{name[:300]}' is not valid: {why.rstrip('.')}.", target=target
+        )
+
+
+class TriggerNotStarted(BadRequest):
+    """A stopped trigger does nothing."""
+
+    code = "TriggerNotStarted"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The trigger '{name[:300]}' is not started.", target=name)
+
+
+class TriggerRunState(BadRequest):
+    """A trigger run in this state cannot be rerun or cancelled."""
+
+    code = "InvalidTriggerRunState"

@@ -154,6 +154,31 @@ class TriggerRun:
     dependencies: dict[str, Any] = field(default_factory=dict)
     window: str = ""  # key of the window that is run exactly once; "" without windows
     attempt: int = 0
+    planned: list[dict[str, Any]] = field(default_factory=list)
+    """What it starts: pipeline, run (the id its run has or will have), parameters as written."""
+    facts: dict[str, Any] = field(default_factory=dict)  # what trigger() shows
+    retry_at: datetime | None = None  # a failed window's next attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window of a tumbling window trigger that was opened: once, whatever happens."""
+
+    factory: str
+    trigger: str  # the trigger's name in lower case
+    key: str  # its start, ISO 8601
+    run: str  # id of its trigger run
+    status: str  # of that run
+
+
+@dataclass(frozen=True, slots=True)
+class SeenEvent:
+    """An event that a trigger has taken: the same one again is not another firing."""
+
+    factory: str
+    trigger: str
+    id: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,4 +200,8 @@ RUNS_UNDER_WAY = Table("datafactory_runs_under_way", RunUnderWay, key=("factory"
 RUN_NOTES = Table("datafactory_run_notes", RunNote, key=("run", "path"))
 TRIGGER_STATES = Table("datafactory_trigger_states", TriggerState, key=("factory", "key"))
 TRIGGER_RUNS = Table("datafactory_trigger_runs", TriggerRun, key=("factory", "id"))
+WINDOWS = Table("datafactory_windows", Window, key=("factory", "trigger", "key"))
+OPEN_WINDOWS = Table("datafactory_open_windows", Window, key=("factory", "trigger", "key"))
+"""Those of WINDOWS whose runs have not ended."""
+SEEN_EVENTS = Table("datafactory_seen_events", SeenEvent, key=("factory", "trigger", "id"))
 CALLBACKS = Table("datafactory_callbacks", Callback, key=("id",))

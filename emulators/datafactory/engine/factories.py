@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emulators.datafactory.engine import resources
+from emulators.datafactory.engine.triggers import records as triggers
 from emulators.datafactory.errors import (
     FactoryMissing,
     GroupMissing,
@@ -205,7 +206,7 @@ def delete(ctx: Context, was: Factory) -> None:
         for child in list(ctx.store.scan(RESOURCES, was.id)):
             ctx.store.delete(RESOURCES, was.id, child.kind, child.key)
         for state in list(ctx.store.scan(TRIGGER_STATES, was.id)):
-            ctx.store.delete(TRIGGER_STATES, was.id, state.key)
+            triggers.forget(ctx, was.id, state.key)
         for fired in list(ctx.store.scan(TRIGGER_RUNS, was.id)):
             ctx.store.delete(TRIGGER_RUNS, was.id, fired.id)
         ctx.store.delete(FACTORIES, was.id)

@@ -33,10 +33,15 @@ def publish(
 
     Raises:
         InvalidTemplate: a pipeline that Azure would reject.
+        InvalidTrigger, TriggerEnabled: a trigger that breaks a rule, or is started.
         InvalidPayload: a dataset without the linked service that it needs.
         InvalidName, InvalidReference, EtagMismatch: as for every child.
     """
     resources.check_name(at.kind, at.name)
+    if at.kind == "triggers":
+        from emulators.datafactory.engine.triggers import records
+
+        return records.put(ctx, at, properties, if_match)
     if at.kind == "pipelines":
         check_pipeline(ctx, at, properties)
     if at.kind == "datasets" and not isinstance(properties.get("linkedServiceName"), dict):
