@@ -17,6 +17,7 @@ from emulators.datafactory.wire.scope import (
     child_of,
     factory_of,
     honoured,
+    instant,
     paged,
     unchanged,
 )
@@ -130,6 +131,29 @@ def renamer(kind: str) -> Handler:
     return rename
 
 
+async def patch_runtime(request: Request) -> Reply:
+    """Change the update settings of a self-hosted integration runtime."""
+    ctx, at = context_of(request), child_of(request, "integrationruntimes")
+    was = resources.get(ctx, at)
+    properties = {**was.properties, **await read_json(request)}
+    return Reply(200, encode(at.factory, publishing.publish(ctx, at, properties)))
+
+
+async def runtime_status(request: Request) -> Reply:
+    """An integration runtime as it is: pipelines run in this process, whatever it is."""
+    at = child_of(request, "integrationruntimes")
+    found = resources.get(context_of(request), at)
+    kind = found.properties["type"]
+    own = str(kind).lower() == "selfhosted"
+    properties = {
+        "type": kind,
+        "dataFactoryName": at.factory.name,
+        "state": "NeedRegistration" if own else "Online",
+        "typeProperties": {"nodes": []} if own else {"createTime": instant(found.changed)},
+    }
+    return Reply(200, {"name": found.name, "properties": properties})
+
+
 def _operations(kind: Kind, base: str, host: str, names: tuple[str, ...]) -> list[Operation]:
     path = f"{base}/{kind.word}"
     made = [
@@ -167,6 +191,21 @@ OPERATIONS = [
     operation
     for kind in KINDS
     for operation in _operations(kind, FACTORY, ARM_HOST, _factory_names(kind))
+] + [
+    Operation(
+        "IntegrationRuntimes_Update",
+        "PATCH",
+        f"{FACTORY}/integrationRuntimes/{{name}}",
+        patch_runtime,
+        host=ARM_HOST,
+    ),
+    Operation(
+        "IntegrationRuntimes_GetStatus",
+        "POST",
+        f"{FACTORY}/integrationRuntimes/{{name}}/getStatus",
+        runtime_status,
+        host=ARM_HOST,
+    ),
 ]
 WORKSPACE_OPERATIONS = [
     operation
