@@ -13,6 +13,8 @@ from pathlib import Path
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 MODULES = (
     "control_plane", "scoring", "gateway", "storage", "warm_runner", "jobs", "batch", "scenario",
+    "datafactory_runs",
+    "expressions",
 )  # fmt: skip
 HEAD = """# Performance
 

@@ -7,6 +7,8 @@ import math
 import re
 from typing import Any, NoReturn
 
+from emulators.datafactory.engine.expressions.values import BLANKS
+
 DEEPEST_JSON = 128
 
 
@@ -21,7 +23,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _STRICT = json.JSONDecoder(strict=False, object_pairs_hook=_object)
-_BLANK = re.compile(r"(?:\s|/\*.*?\*/|//[^\r\n]*)*", re.DOTALL)
+_BLANK = re.compile(rf"(?:[{BLANKS}]|/\*.*?\*/|//[^\r\n]*)*", re.DOTALL)
+_AFTER_VALUE = ",]}/)" + BLANKS
 _NAME = re.compile(r"[\w$]+")
 _NUMBER = re.compile(r"[-.0-9][-+.0-9a-fA-FxXeE]*")
 _DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
@@ -48,7 +51,7 @@ def read_json(text: str) -> Any:
     Raises:
         BadJson: the text is not JSON.
     """
-    start = text.lstrip()
+    start = text.lstrip(BLANKS)
     if start[:1] in ("{", "[", '"'):
         try:
             value, _ = _STRICT.raw_decode(start)
@@ -110,7 +113,7 @@ class _Reader:
 
     def ends(self, at: int) -> bool:
         following = self.text[at : at + 1]
-        return not following or following.isspace() or following in ",]}/)"
+        return not following or following in _AFTER_VALUE
 
     def number(self) -> int | float:
         found = _NUMBER.match(self.text, self.at)

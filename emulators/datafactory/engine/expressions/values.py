@@ -260,6 +260,8 @@ def fold(text: str) -> str:
 def _upper(character: str) -> str:
     # Dotless i keeps its form in the invariant culture, and what grows (ß) has no simple form.
     upper = character.upper()
+    if len(upper) > 1:
+        upper = character.title()
     return upper if len(upper) == 1 and character != "\u0131" else character
 
 

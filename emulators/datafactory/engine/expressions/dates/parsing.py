@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from emulators.datafactory.engine.expressions.dates.formats import DAYS, MONTHS
 from emulators.datafactory.engine.expressions.dates.moment import (
@@ -19,6 +20,7 @@ from emulators.datafactory.engine.expressions.dates.moment import (
     days_in_month,
     ordinal,
 )
+from emulators.datafactory.engine.expressions.values import BLANKS
 
 Today = Callable[[], tuple[int, int, int]]
 """Year, month and day for what the text leaves open; asked only then."""
@@ -28,6 +30,7 @@ _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,7}))?)?)?(Z|[+-]\d\d:\d\d)?\Z",
     re.ASCII,
 )
+_NEVER = frozenset("\x1c\x1d\x1e\x1f")  # blanks to Python's patterns, not to .NET
 _NUMBER = re.compile(r"[0-9]+")
 _WORD = re.compile(r"[^\W\d_]+")
 _CLOCK = re.compile(
@@ -55,14 +58,23 @@ def parse_moment(text: str, today: Today) -> Moment:
         BadDate: .NET would not take it.
     """
     try:
-        if found := _ISO.match(text):
-            year, month, day, hour, minute, second, fraction, zone = found.groups()
-            clock = _clock_ticks(hour or "0", minute or "0", second, fraction)
-            days = ordinal(int(year), int(month), int(day))
-            return _zoned((days - 1) * DAY + clock, zone)
-        return _Parser(text.strip(" \t\n\v\f\r\xa0"), today).parse()
+        if iso := _iso(text):
+            return iso
+        return _Parser(text.strip(BLANKS), today).parse()
     except OutOfRange:
         raise BadDate(text) from None
+
+
+@lru_cache(maxsize=1024)
+def _iso(text: str) -> Moment | None:
+    """The commonest forms at once; None for any other."""
+    found = _ISO.match(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    clock = _clock_ticks(hour or "0", minute or "0", second, fraction)
+    days = ordinal(int(year), int(month), int(day))
+    return _zoned((days - 1) * DAY + clock, zone)
 
 
 def _clock_ticks(hour: str, minute: str, second: str | None, fraction: str | None) -> int:
@@ -124,6 +136,8 @@ class _Parser:
             raise self.fail()
         begins = re.match(r"[\s,.]*", self.text)
         self.at = begins.end() if begins else 0
+        if set(self.text) & _NEVER:
+            raise self.fail()
         while self.at < len(self.text):
             self.step()
         days = self.days()

@@ -63,6 +63,8 @@ def replace(text: Any, old: Any, new: Any) -> str:
     text_argument("replace", 1, text)
     text_argument("replace", 2, old)
     text_argument("replace", 3, new)
+    if not text:
+        return ""
     if not old:
         raise wrong_value("replace", "The text to replace must not be empty.")
     found = text.count(old)
