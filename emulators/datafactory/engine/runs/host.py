@@ -168,7 +168,7 @@ class Runs:
         if found is not None:
             return found
         record = new_run(self.ctx, factory, asked.pipeline, asked.invoked_by)
-        record = replace(record, id=asked.id, group=asked.id, trigger=live.record.trigger)
+        record = replace(record, id=asked.id, group=asked.id)
         return await self.create(record, asked.parameters)
 
     # The queue
