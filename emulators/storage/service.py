@@ -37,25 +37,31 @@ def _dfs_operations() -> list[Operation]:
 
 def _management() -> list[Operation]:
     from emulators.kernel.catalogue import refusals
-    from emulators.storage.wire import management
+    from emulators.storage.wire import event_subscriptions, management
 
-    return [*management.OPERATIONS, *refusals("emulators.storage", "management.azure.com")]
+    return [
+        *management.OPERATIONS,
+        *event_subscriptions.OPERATIONS,
+        *refusals("emulators.storage", "management.azure.com"),
+    ]
 
 
 @asynccontextmanager
 async def _lifespan(ctx: Context) -> AsyncGenerator[None]:
-    from emulators.storage.engine import accounts
+    from emulators.storage.engine import accounts, events
     from emulators.storage.engine.vault import close_vault, vault_of
 
-    vault_of(ctx)
     accounts.seed(ctx)
-    cleaning = asyncio.create_task(_clean(ctx))
+    vault = vault_of(ctx)
+    work = [asyncio.create_task(_clean(ctx)), asyncio.create_task(events.deliver(vault))]
     try:
         yield
     finally:
-        cleaning.cancel()
-        with suppress(asyncio.CancelledError):
-            await cleaning
+        for one in work:
+            one.cancel()
+        for one in work:
+            with suppress(asyncio.CancelledError):
+                await one
         close_vault(ctx)
 
 

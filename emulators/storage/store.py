@@ -120,6 +120,37 @@ SHARED = Table("storage_shared", Shared, key=("file",))
 
 
 @dataclass(frozen=True, slots=True)
+class EventSubscription:
+    """Who is told of an account's events, and of which."""
+
+    account: str
+    key: str  # its name in lower case
+    name: str
+    endpoint: str  # URL of a webhook
+    filter: dict[str, Any]
+    labels: list[str] = field(default_factory=list)
+
+
+EVENT_SUBSCRIPTIONS = Table("storage_event_subscriptions", EventSubscription, ("account", "key"))
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event that has not reached its receiver yet."""
+
+    key: str  # sorts by time
+    account: str
+    subscription: str  # its key
+    event: dict[str, Any]
+    made: datetime
+    due: datetime  # when it is tried next
+    attempts: int = 0
+
+
+OUTBOX = Table("storage_outbox", Outgoing, key=("key",))
+
+
+@dataclass(frozen=True, slots=True)
 class Doomed:
     """A deleted container whose blobs are still to be removed."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from emulators.kernel.context import Context
 from emulators.storage.engine import containers, naming
 from emulators.storage.engine.vault import Vault
-from emulators.storage.store import ACCOUNTS, CONTAINERS, Account
+from emulators.storage.store import ACCOUNTS, CONTAINERS, EVENT_SUBSCRIPTIONS, Account
 
 KEYS = ("key1", "key2")
 
@@ -90,6 +90,9 @@ def delete(vault: Vault, account: Account) -> None:
     with store.transaction():
         for container in list(store.scan(CONTAINERS, account.name)):
             containers.delete(vault, container)
+        for one in list(store.scan(EVENT_SUBSCRIPTIONS, account.name)):
+            store.delete(EVENT_SUBSCRIPTIONS, account.name, one.key)
         store.delete(ACCOUNTS, account.name)
+    vault.subscribed = None
     vault.ctx.secrets.forget(f"key/storage/{account.name}/")
     vault.ctx.secrets.forget(f"token/storage/{account.name}/")

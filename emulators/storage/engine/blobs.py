@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from emulators.storage import errors
-from emulators.storage.engine import leases, naming
+from emulators.storage.engine import events, leases, naming
 from emulators.storage.engine.conditions import NONE, Conditions, check_read, check_write
 from emulators.storage.engine.files import Written
 from emulators.storage.engine.vault import Vault
@@ -121,7 +121,7 @@ def put(
         size=written.size if written else 0,
         parts=parts,
     )
-    store(vault, old, made, drop_blocks=True)
+    store(vault, old, made, drop_blocks=True, api="PutBlob")
     if written and not written.size:
         vault.files.remove([written.file])
     return made
@@ -184,8 +184,11 @@ def store(
     *,
     drop_blocks: bool = False,
     share: bool = False,
+    api: str = "",
 ) -> None:
     """Put `made` where `old` was and let go of the bytes nothing needs any more.
+
+    `api`: the operation that subscribers are told has made the blob; none is told without.
 
     `share`: files of `made` that `old` does not hold are another record's too.
     """
@@ -201,6 +204,8 @@ def store(
         for block in blocks:
             db.delete(BLOCKS, block.container, block.name, block.id)
         db.put(BLOBS, made)
+        if api:
+            events.created(vault, made, api)
         unheld = files.release(had - has)
     if drop_blocks:
         vault.forget_ids(made.container, made.name)
@@ -309,15 +314,20 @@ def delete(vault: Vault, container: Container, found: Blob, snapshots: str = "")
         doomed = under
     else:
         raise errors.SnapshotsPresent
-    remove(vault, doomed)
+    remove(vault, doomed, api="DeleteBlob")
 
 
-def remove(vault: Vault, doomed: Iterable[Blob]) -> None:
-    """Remove records of blobs and the bytes that nothing else needs."""
+def remove(vault: Vault, doomed: Iterable[Blob], *, api: str = "") -> None:
+    """Remove records of blobs and the bytes that nothing else needs.
+
+    `api`: the operation that subscribers are told has removed them; none is told without.
+    """
     db, unheld, names = vault.ctx.store, list[str](), set[tuple[str, str]]()
     with db.transaction():
         for blob in doomed:
             db.delete(BLOBS, blob.container, blob.name, blob.snapshot)
+            if api:
+                events.deleted(vault, blob, api)
             unheld += vault.files.release(files_of(blob))
             names.add((blob.container, blob.name))
     for container, name in names:

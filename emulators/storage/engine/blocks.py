@@ -112,7 +112,7 @@ def commit(
     )
     if old is not None:
         made = replace(made, created=old.created)
-    blobs.store(vault, old, made, drop_blocks=True)
+    blobs.store(vault, old, made, drop_blocks=True, api="PutBlockList")
     return made
 
 

@@ -82,7 +82,7 @@ def make(
     metadata = dict(content.metadata) | ({FOLDER: "true"} if folder else {})
     old = blobs.for_replacement(vault, container, path, guard)
     made = blobs.new(vault, container, path, replace(content, metadata=metadata), old)
-    blobs.store(vault, old, made, drop_blocks=True)
+    blobs.store(vault, old, made, drop_blocks=True, api="" if folder else "CreateFile")
     return made
 
 
@@ -146,7 +146,7 @@ def flush(vault: Vault, found: Blob, position: int, content: Content | None) -> 
             "cache_control": content.cache_control,
         }
         made = replace(made, **{name: value for name, value in given.items() if value})
-    blobs.store(vault, found, made, drop_blocks=True)
+    blobs.store(vault, found, made, drop_blocks=True, api="FlushWithClose")
     return made
 
 
@@ -167,7 +167,7 @@ def delete(vault: Vault, container: Container, path: str, guard: Guard, *, recur
         blobs.for_change(vault, container, path, guard)
     for blob in below:
         leases.check_write(leases.load(blob.lease), now, None, blob=True)
-    blobs.remove(vault, [*([entry.blob] if entry.blob else []), *below])
+    blobs.remove(vault, [*([entry.blob] if entry.blob else []), *below], api="DeleteFile")
 
 
 def rename(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from emulators.kernel.context import Context
@@ -17,6 +18,8 @@ class Vault:
         self.ctx = ctx
         self.files = Files(ctx)
         self.index = Index(ctx)
+        self.subscribed: frozenset[str] | None = None  # accounts with event subscriptions, if known
+        self.outgoing = asyncio.Event()  # something is in the outbox
         self._id_lengths: dict[tuple[str, str], int] = {}
 
     def new_etag(self) -> str:

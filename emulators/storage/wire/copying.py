@@ -144,7 +144,7 @@ async def put(ask: Ask) -> Reply:
         at = http_date(ask.ctx.clock.now())
         url = ask.header("x-ms-copy-source").partition("?")[0]
         made = replace(made, copied={"id": copy, "source": url, "completed": at})
-    blobs.store(ask.vault, old, made, drop_blocks=True, share=True)
+    blobs.store(ask.vault, old, made, drop_blocks=True, share=True, api="CopyBlob")
     if kind:
         headers = written_headers(made) | ({"Content-MD5": made.md5} if made.md5 else {})
         return Reply(201, headers=headers)

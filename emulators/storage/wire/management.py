@@ -60,7 +60,8 @@ class UnknownKey(BadRequest):
     code = "InvalidKeyName"
 
 
-def _id(account: Account) -> str:
+def id_of(account: Account) -> str:
+    """The account's ARM id."""
     return (
         f"/subscriptions/{account.subscription}/resourceGroups/{account.group}{PROVIDER}"
         f"/storageAccounts/{account.name}"
@@ -73,7 +74,7 @@ def encode(request: Request, account: Account) -> dict[str, Any]:
     host = f"{account.name}.{{}}.core.windows.net"
     made = iso(account.created)
     return {
-        "id": _id(account),
+        "id": id_of(account),
         "name": account.name,
         "type": "Microsoft.Storage/storageAccounts",
         "location": account.location,
@@ -111,7 +112,12 @@ def encode(request: Request, account: Account) -> dict[str, Any]:
     }
 
 
-def _found(request: Request) -> Account:
+def found_account(request: Request) -> Account:
+    """The account that the path names.
+
+    Raises:
+        NotFound: it is not there.
+    """
     at = request.path_params
     found = accounts.find(context_of(request), at["account"].lower())
     if found is None or not accounts.same_place(found, at["subscription"], at["group"]):
@@ -191,18 +197,18 @@ async def put(request: Request) -> Reply:
 
 
 async def patch(request: Request) -> Reply:
-    changed = _decoded(request, await read_json(request), _found(request))
+    changed = _decoded(request, await read_json(request), found_account(request))
     accounts.put(vault_of(context_of(request)), changed)
     return Reply(200, encode(request, changed))
 
 
 async def get(request: Request) -> Reply:
-    return Reply(200, encode(request, _found(request)))
+    return Reply(200, encode(request, found_account(request)))
 
 
 async def delete(request: Request) -> Reply:
     try:
-        found = _found(request)
+        found = found_account(request)
     except NotFound:
         return Reply(204)
     accounts.delete(vault_of(context_of(request)), found)
@@ -231,12 +237,12 @@ def _keys(request: Request, account: Account) -> Reply:
 
 async def list_keys(request: Request) -> Reply:
     principal_of(request)
-    return _keys(request, _found(request))
+    return _keys(request, found_account(request))
 
 
 async def regenerate_key(request: Request) -> Reply:
     name = (await read_json(request)).get("keyName")
-    found = _found(request)
+    found = found_account(request)
     if name not in accounts.KEYS:
         raise UnknownKey(f"The key name '{name}' is invalid: key1 and key2 exist.")
     accounts.regenerate(context_of(request), found.name, name)
@@ -244,7 +250,7 @@ async def regenerate_key(request: Request) -> Reply:
 
 
 async def revoke_delegation_keys(request: Request) -> Reply:
-    accounts.revoke_delegation(context_of(request), _found(request).name)
+    accounts.revoke_delegation(context_of(request), found_account(request).name)
     return Reply(200)
 
 
