@@ -14,7 +14,8 @@ from emulators.warehouse.errors import SqlError, syntax
 CACHED_LENGTH = 100_000
 """Characters of a batch up to which its parse is kept."""
 
-_DATA = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "CREATE", "ALTER", "DROP", "TRUNCATE"})  # fmt: skip
+_DATA = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "TRUNCATE", "("})
+_DEFINES = frozenset({"CREATE", "ALTER", "DROP"})
 _MODULES = {"PROC": "PROCEDURE", "PROCEDURE": "PROCEDURE", "VIEW": "VIEW", "FUNCTION": "FUNCTION"}
 _PRINCIPALS = frozenset({"LOGIN", "USER", "ROLE", "SERVER", "AUTHORIZATION"})
 _REFUSED = {
@@ -24,7 +25,8 @@ _REFUSED = {
     "REVERT": "EXECUTE AS and REVERT", "EXPLAIN": "EXPLAIN",
 }  # fmt: skip
 _UNMADE = {
-    "TRIGGER": "triggers", "TYPE": "user-defined types", "SYNONYM": "synonyms",
+    "TRIGGER": "triggers",
+    "MATERIALIZED": "materialized views", "TYPE": "user-defined types", "SYNONYM": "synonyms",
     "CERTIFICATE": "certificates", "ASSEMBLY": "assemblies", "RULE": "rules", "DEFAULT": "defaults",
     "WORKLOAD": "workload management", "RESOURCE": "resource pools", "CRYPTOGRAPHIC": "keys",
 }  # fmt: skip
@@ -70,10 +72,13 @@ class Blocks(Reader):
             return own(self, line)
         if word in _REFUSED:
             return self._refuse(line, _REFUSED[word])
-        if word in ("CREATE", "ALTER", "DROP"):
-            return self._definition(line, first)
-        if word in _DATA or word == "(" or PAIRS.get(word, "\0") == self.word(1):
+        if word in _DATA or PAIRS.get(word, "\0") == self.word(1):
             return statements.data(self, line)
+        return (self._definition if word in _DEFINES else self._worded)(line, first)
+
+    def _worded(self, line: int, first: bool) -> nodes.Statement:
+        """A label, or a procedure's name without EXEC."""
+        word = self.word()
         if self.kind() == "word" and self.word(1) == ":" and word not in STARTERS:
             label = self.next().text.lower()
             self.need(":")
@@ -95,21 +100,18 @@ class Blocks(Reader):
         if self.word(1) == "OR" and self.word(2) == "ALTER":
             verb, ahead = "CREATE OR ALTER", 3
         kind = self.word(ahead)
+        if kind in _MODULES and verb == "DROP":
+            return statements.drop_module(self, line, _MODULES[kind])
         if kind in _MODULES:
-            if verb == "DROP":
-                return statements.drop_module(self, line, _MODULES[kind])
             if not first:
                 text = f"'{verb} {kind}' must be the first statement in a query batch."
                 raise SqlError(111, 15, 1, text, line)
             return statements.create_module(self, line, verb, _MODULES[kind], ahead + 1)
-        if kind == "MATERIALIZED":
-            return self._refuse_rest(line, "materialized views")
-        if kind in _PRINCIPALS:
-            return statements.security(self, line)
-        if kind == "DATABASE" and self.word(ahead + 1) not in ("SCOPED", "ENCRYPTION"):
-            return statements.security(self, line)
         if kind in _UNMADE:
             return self._refuse_rest(line, _UNMADE[kind])
+        scoped = kind == "DATABASE" and self.word(ahead + 1) not in ("SCOPED", "ENCRYPTION")
+        if kind in _PRINCIPALS or scoped:
+            return statements.security(self, line)
         return statements.data(self, line)
 
     def _refuse_rest(self, line: int, what: str) -> nodes.Statement:

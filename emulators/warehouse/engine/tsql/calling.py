@@ -101,6 +101,7 @@ def call(session: Session, parts: tuple[str, ...], actuals: Sequence[Actual]) ->
     parsed = parse_module(module.text)
     frame = Frame(
         procedure=f"{module.schema}.{module.name}" if session.flavor != "synapse" else module.name,
+        schema=module.schema,
         trusted=True,
         object_id=module.id,
     )

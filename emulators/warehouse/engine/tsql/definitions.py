@@ -242,11 +242,35 @@ class _Expansion:
             default = parameter.default.text if parameter.default is not None else "NULL"
             value = default if argument.upper() == "DEFAULT" else argument
             bound[parameter.name] = f"CAST(({value}) AS {parameter.type})"
+        _check_capture(name, module, given)
         if module.kind == TABLE:
             assert module.query is not None
             return f"({_bind(module.query, bound)})"
         inner = _bind(_result_of(module), bound)
         return f"CAST(({inner}) AS {module.returns})"
+
+
+def _check_capture(name: str, module: nodes.Module, given: list[str]) -> None:
+    """Arguments are written into the function's query, which has columns of its own.
+
+    Raises:
+        SqlError: an argument names a column without its table, which the query could capture.
+    """
+    query = module.query if module.kind == TABLE else _result_of(module)
+    if query is None or not query.reads:
+        return
+    for argument in given:
+        tokens = tokenize(argument)
+        for at, token in enumerate(tokens):
+            after = tokens[at + 1].text if at + 1 < len(tokens) else ""
+            before = tokens[at - 1].text if at else ""
+            bare = token.kind == "quoted" or (token.kind == "word" and token.upper not in _WORDS)
+            if bare and after not in (".", "(") and before != ".":
+                raise refused(f"the column {token.text} without its table as argument of {name}")
+
+
+_WORDS = frozenset({"NULL", "CASE", "WHEN", "THEN", "ELSE", "END", "AND", "OR", "NOT", "IS", "IN"})
+"""Words of an expression that name no column."""
 
 
 def _bind(fragment: nodes.Fragment, bound: dict[str, str]) -> str:

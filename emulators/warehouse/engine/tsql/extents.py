@@ -59,8 +59,13 @@ STARTERS = frozenset(
 PAIRS = {"RENAME": "OBJECT", "COPY": "INTO"}
 """Words that begin a statement when the other follows."""
 
-_SET_OPERATORS = frozenset({"UNION", "EXCEPT", "INTERSECT", "ALL", "("})
-_JOIN_HINTS = frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER", "OPTION", "CONCAT", "HASH"})
+_BEFORE = {
+    "SELECT": frozenset({"UNION", "EXCEPT", "INTERSECT", "ALL", "("}),
+    "FETCH": frozenset({"ROW", "ROWS"}),
+    "MERGE": frozenset({"INNER", "LEFT", "RIGHT", "FULL", "OUTER"}),  # a hint of a join
+}
+"""Words that go on with a query after these."""
+
 _OWN_QUERY = frozenset({"INSERT", "WITH", "CREATE", "MERGE", "EXPLAIN"})
 _MAIN = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"})
 _DROPPED = frozenset({"COLUMN", "CONSTRAINT", "MEMBER", "PARTITION", "IF", "PERIOD"})
@@ -188,26 +193,19 @@ class DataExtent:
         return False
 
     def _continues_query(self, word: str, before: str) -> bool:
-        if word == "SELECT" and before in _SET_OPERATORS:
-            return True
-        if word == "FETCH" and before in ("ROW", "ROWS"):
-            return True
-        if word == "MERGE" and before in _JOIN_HINTS:
+        if before in _BEFORE.get(word, frozenset()):
             return True
         if self._verb == "CREATE":
             return word == "SELECT" and self._may_select(before)
-        if not self._queried and word in (_MAIN if self._verb == "WITH" else {"SELECT"}):
-            if self._verb == "WITH":
-                self._verb = word
-                self._set = word != "UPDATE"
-                self._queried = word not in _OWN_QUERY
-            else:
-                self._queried = True
+        if self._queried:
+            return False
+        if self._verb == "WITH" and word in _MAIN:
+            self._verb = word
+            self._set = word != "UPDATE"
+            self._queried = word not in _OWN_QUERY
             return True
-        if self._verb == "INSERT" and not self._queried and word in ("EXEC", "EXECUTE"):
-            self._queried = True
-            return True
-        return False
+        self._queried = word == "SELECT" or (self._verb == "INSERT" and word in ("EXEC", "EXECUTE"))
+        return self._queried
 
     def _may_select(self, before: str) -> bool:
         """CREATE TABLE ... AS SELECT, or AS WITH c AS (...) SELECT: once."""
@@ -220,10 +218,8 @@ class DataExtent:
             return True
         if word == "IF" and after in ("EXISTS", "NOT"):
             return True
-        if self._verb == "ALTER":
-            if word == "SET":
-                return True
-            if word == "ALTER" and after == "COLUMN":
-                return True
-            return word == "DROP" and after in _DROPPED
-        return False
+        return self._verb == "ALTER" and (
+            word == "SET"
+            or (word == "ALTER" and after == "COLUMN")
+            or (word == "DROP" and after in _DROPPED)
+        )

@@ -12,11 +12,14 @@ ANY_BINARY = SqlType("varbinary", MAX)
 ANY_TEXT = SqlType("nvarchar", MAX)
 
 GLOBALS: dict[str, SqlType] = {
-    "rowcount": INT, "error": INT, "trancount": INT, "spid": SqlType("smallint"), "identity": SqlType("decimal", 0, 38, 0),
+    "rowcount": INT, "error": INT, "trancount": INT,
+    "spid": SqlType("smallint"), "identity": SqlType("decimal", 0, 38, 0),
     "nestlevel": INT, "procid": INT, "fetch_status": INT, "options": INT,
     "language": NAME, "langid": SqlType("smallint"), "version": SqlType("nvarchar", 300),
-    "servername": NAME, "servicename": NAME, "microsoftversion": INT, "max_precision": SqlType("tinyint"),
-    "lock_timeout": INT, "datefirst": SqlType("tinyint"), "textsize": INT, "dbts": SqlType("varbinary", 8),
+    "servername": NAME, "servicename": NAME, "microsoftversion": INT,
+    "max_precision": SqlType("tinyint"),
+    "lock_timeout": INT, "datefirst": SqlType("tinyint"), "textsize": INT,
+    "dbts": SqlType("varbinary", 8),
     "cursor_rows": INT, "max_connections": INT, "connections": INT, "cpu_busy": INT, "idle": INT,
     "io_busy": INT, "timeticks": INT, "total_errors": INT, "total_read": INT, "total_write": INT,
     "packet_errors": INT, "pack_received": INT, "pack_sent": INT, "remserver": NAME,

@@ -34,6 +34,7 @@ class Frame:
     """
 
     procedure: str = ""
+    schema: str = ""  # where names without one are looked for; "" is the user's own
     types: dict[str, SqlType] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)

@@ -19,7 +19,8 @@ LONGEST = 2047
 """Characters of a RAISERROR message. Source: its page."""
 
 _PLACE = re.compile(
-    r"%(?P<flags>[-+0# ]*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d+))?(?P<size>h|l|I64)?(?P<kind>[diosuxX%])"
+    r"%(?P<flags>[-+0# ]*)(?P<width>\*|\d+)?(?:\.(?P<precision>\*|\d+))?"
+    r"(?P<size>h|l|I64)?(?P<kind>[diosuxX%])"
 )
 
 

@@ -172,10 +172,10 @@ def _logic(
     first, second = left[1], right[1]
 
     def combine(values: Values) -> bool | None:
-        one = first(values)
+        one: bool | None = first(values)
         if one is either:
             return either
-        other = second(values)
+        other: bool | None = second(values)
         if other is either:
             return either
         return None if one is None or other is None else not either
@@ -186,12 +186,13 @@ def _logic(
 def _compare(
     sign: str, left: tuple[SqlType, Compute], right: tuple[SqlType, Compute]
 ) -> tuple[SqlType, Compute]:
-    test, (kind, first), (other, second) = _COMPARE[sign], left, right
+    test: Callable[[Any, Any], bool] = _COMPARE[sign]
+    (kind, first), (other, second) = left, right
     if kind.name in _WHOLE and other.name in _WHOLE:
 
         def compare(values: Values) -> bool | None:
             a, b = first(values), second(values)
-            return None if a is None or b is None else test(a, b)
+            return None if a is None or b is None else bool(test(a, b))
 
         return BOOL, compare
     if sign not in ("=", "<>", "!=") or kind is BOOL or other is BOOL:
@@ -204,8 +205,6 @@ def _compare(
         b: str | None = second(values)
         if a is None or b is None:
             return None
-        if not (a.isascii() and b.isascii()):
-            return test(a.rstrip(" ").casefold(), b.rstrip(" ").casefold())
         return test(a.rstrip(" ").lower(), b.rstrip(" ").lower())
 
     return BOOL, compare_texts

@@ -69,8 +69,8 @@ class SqlSession:
         self.bulk: BulkLoad | None = None
         self.handles: dict[int, remote.Prepared] = {}
         self.external: Any = server.external
-        self._enter(database)
         self._begin_anew()
+        self._enter(database)
 
     def _enter(self, database: Database) -> None:
         """Take a place in a database; what belongs to the place before is let go."""
@@ -80,7 +80,7 @@ class SqlSession:
         self.scratch: DuckDBPyConnection = database.cursor()
         self.catalog = Catalog(self.con)
         self.access: access.Access = access.Access(self.con, database)
-        self.schema: str = self.access.default_schema(self.principal)
+        self.home: str = self.access.default_schema(self.principal)
         self.temporary: dict[str, Table] = {}
         self.transactions: Transactions = Transactions(self.con, self.flavor)
         self.plans: Plans = Plans(self)
@@ -98,6 +98,11 @@ class SqlSession:
     @property
     def frame(self) -> Frame:
         return self.frames[-1]
+
+    @property
+    def schema(self) -> str:
+        """Where names without a schema are looked for."""
+        return self.frame.schema or self.home
 
     @property
     def depth(self) -> int:

@@ -13,7 +13,7 @@ from emulators.warehouse.engine.tsql.reading import Reader
 from emulators.warehouse.engine.tsql.typenames import read_type
 from emulators.warehouse.errors import SqlError, syntax
 
-_OPERATORS = {"=": "", "+=": "+", "-=": "-", "*=": "*", "/=": "/", "%=": "%", "&=": "&", "|=": "|", "^=": "^"}  # fmt: skip
+_OPERATORS = {"=": ""} | {f"{sign}=": sign for sign in "+-*/%&|^"}
 _AFTER_ITEM = frozenset({",", "FROM", "WHERE", "GROUP", "ORDER", "UNION", "OPTION", "HAVING"})
 _MIXED = (
     "A SELECT statement that assigns a value to a variable must not be combined with"

@@ -34,7 +34,10 @@ _PLAIN = frozenset(
         "sql_variant",
     ]
 )
-_LIMITS = {"char": 8000, "varchar": 8000, "binary": 8000, "varbinary": 8000, "nchar": 4000, "nvarchar": 4000}  # fmt: skip
+_LIMITS = {
+    "char": 8000, "varchar": 8000, "binary": 8000, "varbinary": 8000, "nchar": 4000,
+    "nvarchar": 4000,
+}  # fmt: skip
 _FRACTIONS = frozenset({"time", "datetime2", "datetimeoffset"})
 KNOWN = _PLAIN | _FRACTIONS | set(_LIMITS) | {"decimal"}
 

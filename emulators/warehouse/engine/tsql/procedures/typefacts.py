@@ -83,7 +83,8 @@ class OdbcType:
 
 
 ODBC_TYPES = (
-    OdbcType("datetimeoffset", -155, 34, "'", "'", "scale", 3, minimum=0, maximum=7, verbose=-155, sub=0),
+    OdbcType("datetimeoffset", -155, 34, "'", "'", "scale", 3, minimum=0, maximum=7,
+             verbose=-155, sub=0),
     OdbcType("time", -154, 16, "'", "'", "scale", 3, minimum=0, maximum=7, verbose=-154, sub=0),
     OdbcType("xml", -152, 0, "N'", "'", None, 0, case=1),
     OdbcType("sql_variant", -150, 8000),
@@ -101,8 +102,10 @@ ODBC_TYPES = (
     OdbcType("timestamp", -2, 8, "0x"),
     OdbcType("text", -1, 2147483647, "'", "'", None, 1),
     OdbcType("char", 1, 8000, "'", "'", "length", 3),
-    OdbcType("numeric", 2, 38, create="precision,scale", unsigned=0, minimum=0, maximum=38, radix=10),
-    OdbcType("decimal", 3, 38, create="precision,scale", unsigned=0, minimum=0, maximum=38, radix=10),
+    OdbcType("numeric", 2, 38, create="precision,scale", unsigned=0, minimum=0, maximum=38,
+             radix=10),
+    OdbcType("decimal", 3, 38, create="precision,scale", unsigned=0, minimum=0, maximum=38,
+             radix=10),
     OdbcType("money", 3, 19, "$", unsigned=0, money=1, minimum=4, maximum=4, radix=10),
     OdbcType("smallmoney", 3, 10, "$", unsigned=0, money=1, minimum=4, maximum=4, radix=10),
     OdbcType("int", 4, 10, unsigned=0, minimum=0, maximum=0, radix=10),
@@ -111,10 +114,14 @@ ODBC_TYPES = (
     OdbcType("real", 7, 24, unsigned=0, radix=2),
     OdbcType("varchar", 12, 8000, "'", "'", "max length", 3),
     OdbcType("date", 91, 10, "'", "'", None, 3, verbose=9, sub=1, older=-9),
-    OdbcType("datetime2", 93, 27, "'", "'", "scale", 3, minimum=0, maximum=7, verbose=9, sub=3, older=-9),
-    OdbcType("datetime", 93, 23, "'", "'", None, 3, minimum=3, maximum=3, verbose=9, sub=3, older=11),
-    OdbcType("smalldatetime", 93, 16, "'", "'", None, 3, minimum=0, maximum=0, verbose=9, sub=3, older=11),
+    OdbcType("datetime2", 93, 27, "'", "'", "scale", 3, minimum=0, maximum=7, verbose=9, sub=3,
+             older=-9),
+    OdbcType("datetime", 93, 23, "'", "'", None, 3, minimum=3, maximum=3, verbose=9, sub=3,
+             older=11),
+    OdbcType("smalldatetime", 93, 16, "'", "'", None, 3, minimum=0, maximum=0, verbose=9,
+             sub=3, older=11),
 )  # fmt: skip
-"""What a driver learns of types. Source: learn.microsoft.com, sp_datatype_info; ODBC's C headers."""
+"""What a driver learns of types. Source: learn.microsoft.com,
+             sp_datatype_info; ODBC's C headers."""
 
 ODBC_OF = {t.name: t for t in ODBC_TYPES}
