@@ -378,7 +378,7 @@ def test_copy_packs_unpacks_and_reencodes(lake: Lake) -> None:
     )
     lake.copy(source, lake.dataset("T", "DelimitedText", "", "t.csv", encodingName="UTF-8"))
     assert lake.get("t.csv").decode() == "\u00e4\r\n"
-    compressed = {"compression": {"type": "GZip", "level": "Fastest"}}
+    compressed: Any = {"compression": {"type": "GZip", "level": "Fastest"}}
     lake.copy(
         lake.dataset("B", "Binary", "", "t.csv"), lake.dataset("Z", "Binary", "z", **compressed)
     )
