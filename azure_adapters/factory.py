@@ -23,6 +23,8 @@ def place_of(settings: Settings) -> Place:
         settings.tenant_id,
         settings.client_id,
         settings.key_vault_url.rstrip("/"),
+        f"{settings.sql_host},{settings.sql_port}" if settings.sql_host else "",
+        settings.sql_database,
     )
 
 
@@ -51,6 +53,7 @@ def _connected(settings: Settings, target: Target) -> Adapters:
     from azure_adapters.schedules import SdkSchedules
     from azure_adapters.stages import SdkStages
     from azure_adapters.storage import SdkBlobs
+    from azure_adapters.warehouse import Pool, SqlWarehouse
 
     client, place = ml.client(target), place_of(settings)
 
@@ -74,4 +77,13 @@ def _connected(settings: Settings, target: Target) -> Adapters:
         place=place,
         secrets=SdkSecrets(target, place, settings.client_secret),
         factories=SdkFactories(target, settings.data_factory),
+        warehouse=SqlWarehouse(
+            Pool(
+                settings.sql_host,
+                settings.sql_port,
+                settings.sql_database,
+                settings.sql_user,
+                settings.sql_password,
+            )
+        ),
     )

@@ -34,15 +34,21 @@ class SdkSecrets:
         Raises:
             NoCredential: they sign in by something else.
         """
+        if self._own is None:
+            raise NoCredential(
+                "the pipeline signs in as an application: set AZURE_CLIENT_ID and"
+                " AZURE_CLIENT_SECRET"
+            )
+        return self.keep(name, self._own.get_secret_value())
+
+    def keep(self, name: str, value: str) -> str:
+        """Keep a secret; return its version."""
         from azure.keyvault.secrets import SecretClient
 
-        if self._own is None or not self._place.vault_url:
-            raise NoCredential(
-                "the pipeline signs in as an application: set AZURE_KEY_VAULT_URL, AZURE_CLIENT_ID"
-                " and AZURE_CLIENT_SECRET"
-            )
+        if not self._place.vault_url:
+            raise NoCredential("no key vault is named: set AZURE_KEY_VAULT_URL")
         with SecretClient(self._place.vault_url, self._target.credential) as client:
-            kept = client.set_secret(name, self._own.get_secret_value(), content_type="text/plain")
+            kept = client.set_secret(name, value, content_type="text/plain")
         return str(kept.properties.version)
 
     def let_read(self, principal: str) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from azure_adapters.factory import names_of, place_of
 from azure_adapters.plan_factory import Factories, Secrets
+from azure_adapters.plan_warehouse import Warehouse
 from azure_adapters.planned import Add, Planned
 from azure_adapters.ports import Adapters, Answer, Asset, FactoryRun, Promoted, Say
 from azure_adapters.settings import Settings
@@ -25,6 +26,8 @@ class Rehearsed:
     predictions: Callable[[str | None, Path], Path] | None = None  # deployment, folder to write to
     promotes: Callable[[Asset, str], Promoted] | None = None  # model, target
     pipelines: Callable[[str, Mapping[str, Any]], FactoryRun] | None = None  # name, parameters
+    rows: Callable[[str], list[Mapping[str, Any]]] | None = None  # statement, or procedure's name
+    model: Callable[[Path], None] | None = None  # writes the files of a registered model
 
 
 class Plan:
@@ -55,7 +58,7 @@ class Plan:
             environments=_Environments(self._add),
             computes=_Computes(self._add),
             jobs=_Jobs(self._add, self._rehearsed),
-            models=_Models(self._add),
+            models=_Models(self._add, self._rehearsed),
             endpoints=_OnlineEndpoints(self._add, self._rehearsed),
             batch=_BatchEndpoints(self._add, self._rehearsed),
             schedules=_Schedules(self._add),
@@ -64,6 +67,7 @@ class Plan:
             place=place_of(settings),
             secrets=Secrets(self._add),
             factories=Factories(self._add, settings.data_factory, self._rehearsed.pipelines),
+            warehouse=Warehouse(self._add, self._rehearsed.rows),
         )
 
 
@@ -134,6 +138,10 @@ class _Jobs:
 
 
 class _Models(_Noting):
+    def __init__(self, add: Add, rehearsed: Rehearsed) -> None:
+        super().__init__(add)
+        self._rehearsed = rehearsed
+
     def register(self, name: str, path: str, tags: Mapping[str, str]) -> Asset:
         self._add("create", "model", name, f"from {path}")
         return Asset(name, "next", dict(tags))
@@ -147,7 +155,8 @@ class _Models(_Noting):
         return Asset(model.name, model.version, {**model.tags, **tags})
 
     def download(self, model: Asset, folder: Path) -> Path:
-        self._add("fetch", "model", model.name)
+        assert self._rehearsed.model is not None, "this scenario fetches no model"
+        self._rehearsed.model(folder)
         return folder
 
 
@@ -296,6 +305,10 @@ class _Blobs(_Noting):
     def write(self, container: str, name: str, data: bytes) -> str:
         self._add("create", "blob", f"{container}/{name}", f"{len(data)} bytes")
         return f"https://ACCOUNT.blob.core.windows.net/{container}/{name}"
+
+    def signed(self, container: str, minutes: int) -> str:
+        self._add("create", "signature", container, f"reads for {minutes} minutes")
+        return "signature"
 
     def fetch(self, url: str) -> bytes:
         return b""

@@ -300,6 +300,10 @@ class Blobs(Protocol):
         """Store `data`, replacing what was there; return the blob's URL."""
         ...
 
+    def signed(self, container: str, minutes: int) -> str:
+        """Return a signature (a query without its `?`) that reads a container's blobs so long."""
+        ...
+
     def fetch(self, url: str) -> bytes:
         """Return the bytes of the blob at `url`.
 
@@ -319,6 +323,8 @@ class Place:
     tenant_id: str = ""
     client_id: str = ""  # of the application that the adapters sign in as; "" for a person
     vault_url: str = ""  # without a slash at its end
+    sql_server: str = ""  # "host,port" of the SQL pool's server
+    sql_database: str = ""
 
     @property
     def workspace_id(self) -> str:
@@ -338,6 +344,10 @@ class Secrets(Protocol):
         Raises:
             LookupError: they sign in by something else.
         """
+        ...
+
+    def keep(self, name: str, value: str) -> str:
+        """Keep a secret; return its version."""
         ...
 
     def let_read(self, principal: str) -> None:
@@ -387,6 +397,40 @@ class FactoryRun:
         if not found:
             raise LookupError(f"{name} did not run in {self.pipeline}, run {self.id}")
         return found[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What a stored procedure came to."""
+
+    status: int  # what it returned
+    rows: tuple[Mapping[str, Any], ...]  # of all its result sets
+
+
+class Warehouse(Protocol):
+    """A dedicated SQL pool."""
+
+    def deploy(
+        self, folder: Path, values: Mapping[str, str], database: str | None = None
+    ) -> tuple[str, ...]:
+        """Run the `.sql` files of a folder by name; return their names.
+
+        They run in the pool, or in another database of its server: logins are made in `master`.
+        A line `GO` ends a batch; `$(name)` in a string literal is one of `values`.
+
+        Raises:
+            DeploymentFailed: a batch failed; the message has the file and the server's words.
+            LookupError: a variable without a value.
+        """
+        ...
+
+    def execute(self, statement: str, *values: Any) -> list[Mapping[str, Any]]:
+        """Run one statement with `%s` for each value; return the rows of its last result set."""
+        ...
+
+    def call(self, procedure: str, values: Mapping[str, Any]) -> Called:
+        """Call a procedure by named arguments."""
+        ...
 
 
 class Factories(Protocol):
@@ -443,3 +487,4 @@ class Adapters:
     place: Place
     secrets: Secrets
     factories: Factories
+    warehouse: Warehouse

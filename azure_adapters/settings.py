@@ -85,6 +85,31 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("AZURE_DATA_FACTORY_NAME", "data_factory"),
         description="Data factory; only scenarios with pipelines need it.",
     )
+    sql_host: str = Field(
+        default="",
+        validation_alias=AliasChoices("MSSQL_HOST", "sql_host"),
+        description="Server of the dedicated SQL pool; only scenarios with SQL need it.",
+    )
+    sql_port: int = Field(
+        default=1433,
+        validation_alias=AliasChoices("MSSQL_PORT", "sql_port"),
+        description="Its port.",
+    )
+    sql_database: str = Field(
+        default="",
+        validation_alias=AliasChoices("MSSQL_DATABASE", "sql_database"),
+        description="The pool's name, which is that of its database.",
+    )
+    sql_user: str = Field(
+        default="",
+        validation_alias=AliasChoices("MSSQL_USER", "sql_user"),
+        description="SQL login that deploys.",
+    )
+    sql_password: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("MSSQL_PASSWORD", "sql_password"),
+        description="Its password.",
+    )
     workspaces: dict[str, str] = Field(
         default_factory=dict,
         validation_alias=AliasChoices("AZUREML_WORKSPACES", "workspaces"),

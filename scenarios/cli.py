@@ -32,6 +32,10 @@ SCENARIOS: Mapping[str, tuple[str, str]] = {
         "scenarios.online_endpoint",
         "train by pipeline, deploy blue and green, roll a bad release back",
     ),
+    "sql-pool": (
+        "scenarios.sql_pool",
+        "store the model in a SQL pool, score rows by PREDICT in a procedure and a pipeline",
+    ),
 }
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -20,7 +20,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-BUILT = ["batch-endpoint", "data-factory", "online-endpoint"]
+BUILT = ["batch-endpoint", "data-factory", "online-endpoint", "sql-pool"]
 
 
 def test_the_list_names_only_what_is_built(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,1 @@
+"""Scenario 4: a dedicated SQL pool that scores its rows by PREDICT."""
