@@ -1,4 +1,4 @@
-"""The rows of a bulk load, decoded as the message comes in. Source: [MS-TDS] 2.2.6.1."""
+"""ROW tokens, decoded as they come in: of a bulk load, or of an answer. [MS-TDS] 2.2.6.1."""
 
 from __future__ import annotations
 
@@ -11,14 +11,102 @@ import pyarrow as pa
 from emulators.warehouse.engine.answers import Column
 from emulators.warehouse.engine.types import SqlType
 from emulators.warehouse.wire.packets import BadStream, Reader
-from emulators.warehouse.wire.types_read import NeedMore, described
+from emulators.warehouse.wire.types_read import NeedMore, Read, described
 
-COLUMNS, ROW, NULLS_ROW, DONE = 0x81, 0xD1, 0xD2, 0xFD
+COLUMNS, ROW, NULLS_ROW = 0x81, 0xD1, 0xD2
 ENDS = frozenset((0xFD, 0xFE, 0xFF))
 DONE_SIZE = 13
 NO_COLUMNS = 0xFFFF
 ROWS_AT_ONCE = 8192
 LARGEST_ROW = 1 << 31
+LARGEST_COLUMNS = 1 << 18
+
+
+class Rows:
+    """The columns of rows, and the values read so far, a column each."""
+
+    def __init__(self, columns: Sequence[Column], reads: Sequence[Read]) -> None:
+        self.columns = tuple(columns)
+        self._reads = tuple(reads)
+        self._values: list[list[Any]] = [[] for _ in columns]
+        self.count = 0
+
+    @classmethod
+    def described(cls, reader: Reader) -> Rows:
+        """Read COLMETADATA behind its token.
+
+        Raises:
+            BadStream: malformed, or cut.
+        """
+        columns: list[Column] = []
+        reads: list[Read] = []
+        count = reader.number(2)
+        for _ in range(0 if count == NO_COLUMNS else count):
+            flags = reader.number(6) >> 32
+            kind = described(reader, in_rows=True)
+            if kind.texts:
+                reader.us_text()
+            name = reader.b_text()
+            nullable, identity = bool(flags & 1), bool(flags & 0x10)
+            columns.append(Column(name, kind.sql, nullable=nullable, identity=identity))
+            reads.append(kind.read)
+        return cls(columns, reads)
+
+    @property
+    def full(self) -> bool:
+        return self.count >= ROWS_AT_ONCE
+
+    def read(self, data: bytes, at: int) -> int:
+        """Read whole rows from `at`; return where they stop: full, cut, or something else."""
+        reads, values = self._reads, self._values
+        end, took = len(data), self.count
+        row: list[Any]
+        try:
+            while at < end and took < ROWS_AT_ONCE:
+                token = data[at]
+                if token == ROW:
+                    here = at + 1
+                    row = []
+                    for read in reads:
+                        value, here = read(data, here)
+                        row.append(value)
+                elif token == NULLS_ROW:
+                    row, here = self._nulls_row(data, at + 1)
+                else:
+                    break
+                at = here
+                for column, value in zip(values, row, strict=True):
+                    column.append(value)
+                took += 1
+        except (NeedMore, IndexError, error):
+            pass  # the rest of the row comes with the next bytes
+        self.count = took
+        return at
+
+    def _nulls_row(self, data: bytes, at: int) -> tuple[list[Any], int]:
+        """A row that begins with a bit for each column: 1 is NULL, and nothing follows of it."""
+        size = (len(self._reads) + 7) // 8
+        if at + size > len(data):
+            raise NeedMore
+        bits = int.from_bytes(data[at : at + size], "little")
+        at += size
+        row: list[Any] = []
+        for number, read in enumerate(self._reads):
+            if bits >> number & 1:
+                row.append(None)
+                continue
+            value, at = read(data, at)
+            row.append(value)
+        return row, at
+
+    def batch(self, names: Sequence[str] | None = None) -> pa.RecordBatch:
+        """What was read, as a batch; the next begins empty."""
+        values, self._values = self._values, [[] for _ in self.columns]
+        self.count = 0
+        arrays = [
+            _array(column.type, items) for column, items in zip(self.columns, values, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, names or [c.name for c in self.columns])
 
 
 class BulkReader:
@@ -33,12 +121,13 @@ class BulkReader:
         self._wanted = 0  # bytes worth another look: a long value is not read again and again
         self._pieces: list[bytes] = []
         self._held = 0
-        self._columns: list[Column] = []
-        self._reads: list[Any] = []
-        self._values: list[list[Any]] = []
-        self._full = False
+        self._rows: Rows | None = None
         self.done = False
-        self.rows = 0
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """The columns as the stream describes them; none before it has."""
+        return self._rows.columns if self._rows else ()
 
     def feed(self, data: bytes, *, last: bool = False) -> Iterator[pa.RecordBatch]:
         """Take bytes of the message; give the batches that are full now, all at the end.
@@ -53,127 +142,64 @@ class BulkReader:
             return
         self._buffer = b"".join((self._buffer, *self._pieces))
         self._pieces = []
-        while self._step():
-            if self._full:
-                yield self._batch()
+        self._step()
+        while self._rows is not None and self._rows.full:
+            yield self._rows.batch(self._names())
+            self._step()
         if last:
             if self._buffer and not self.done:
                 raise BadStream("the last row of a bulk load is cut")
-            if self._values and self._values[0]:
-                yield self._batch()
+            if self._rows is not None and self._rows.count:
+                yield self._rows.batch(self._names())
 
-    def _step(self) -> bool:
-        """Read as far as the bytes and the batch go; False when bytes are missing."""
-        at = start = 0
-        data = self._buffer
-        try:
-            if not self._columns and data and not self.done:
-                start = self._describe(data)
-            at = len(data) if self.done else self._read_rows(data, start)
-        except NeedMore:
-            at = start
+    def _names(self) -> list[str]:
+        return [column.name for column in self._target or self.columns]
+
+    def _step(self) -> None:
+        """Read as far as the bytes and the batch go."""
+        data, at = self._buffer, 0
+        if data and not self.done and self._rows is None:
+            at = self._describe(data)
+        if self._rows is not None:
+            at = self._rows.read(data, at)
+        if at < len(data) and (self.done or data[at] not in (ROW, NULLS_ROW, COLUMNS)):
+            at = self._end(data, at)
         self._buffer = data[at:]
         self._held = len(self._buffer)
-        if self._full:
-            return True
         if self._held > LARGEST_ROW:
             raise BadStream("a row is longer than two gibibytes")
         self._wanted = 2 * self._held if self._held > 1 << 16 else 0
-        return False
 
     def _describe(self, data: bytes) -> int:
-        """Read COLMETADATA; NeedMore when it is not whole yet."""
+        """Read COLMETADATA if it is whole; where it ends."""
         if data[0] in ENDS:
             return 0
         if data[0] != COLUMNS:
             raise BadStream("a bulk load begins with its columns")
         reader = Reader(data, 1)
-        columns: list[Column] = []
-        reads: list[Any] = []
         try:
-            count = reader.number(2)
-            for _ in range(0 if count == NO_COLUMNS else count):
-                flags = reader.number(6) >> 32
-                kind = described(reader, in_rows=True)
-                if kind.texts:
-                    reader.us_text()
-                columns.append(Column(reader.b_text(), kind.sql, nullable=bool(flags & 1)))
-                reads.append(kind.read)
+            rows = Rows.described(reader)
         except BadStream:
-            if len(data) > 1 << 16:
+            if len(data) > LARGEST_COLUMNS:
                 raise
-            raise NeedMore from None
-        if not columns:
+            return 0
+        if not rows.columns:
             raise BadStream("a bulk load without columns")
-        if self._target and len(self._target) != len(columns):
-            raise BadStream(f"{len(columns)} columns are sent, INSERT BULK named others")
-        self._columns, self._reads = columns, reads
-        self._values = [[] for _ in columns]
+        if self._target and len(self._target) != len(rows.columns):
+            raise BadStream(f"{len(rows.columns)} columns are sent, INSERT BULK named others")
+        self._rows = rows
         return reader.at
 
-    def _read_rows(self, data: bytes, at: int) -> int:
-        self._full = False
-        reads, values = self._reads, self._values
-        end = len(data)
-        row: list[Any] = []
-        took = len(values[0]) if values else 0
-        try:
-            while at < end and not self.done:
-                token = data[at]
-                if token == ROW:
-                    here = at + 1
-                    row = []
-                    for read in reads:
-                        value, here = read(data, here)
-                        row.append(value)
-                    at = here
-                elif token == NULLS_ROW:
-                    row, at = self._nulls_row(data, at + 1)
-                else:
-                    return self._end(data, at)
-                for column, value in zip(values, row, strict=True):
-                    column.append(value)
-                took += 1
-                if took >= ROWS_AT_ONCE:
-                    self._full = True
-                    return at
-        except (NeedMore, IndexError, error):
-            pass  # the rest of the row comes with the next bytes
-        return at
-
-    def _nulls_row(self, data: bytes, at: int) -> tuple[list[Any], int]:
-        """A row that begins with a bit for each column: 1 is NULL, and nothing follows of it."""
-        size = (len(self._reads) + 7) // 8
-        bits = int.from_bytes(data[at : at + size], "little")
-        if at + size > len(data):
-            raise NeedMore
-        at += size
-        row: list[Any] = []
-        for number, read in enumerate(self._reads):
-            if bits >> number & 1:
-                row.append(None)
-                continue
-            value, at = read(data, at)
-            row.append(value)
-        return row, at
-
     def _end(self, data: bytes, at: int) -> int:
+        """DONE, and whatever a client says behind it."""
+        if self.done:
+            return len(data)
         if data[at] not in ENDS:
             raise BadStream(f"token {data[at]:#x} in a bulk load")
         if at + DONE_SIZE > len(data):
-            raise NeedMore
+            return at
         self.done = True
         return len(data)
-
-    def _batch(self) -> pa.RecordBatch:
-        values, self._values = self._values, [[] for _ in self._columns]
-        self._full = False
-        self.rows += len(values[0])
-        arrays = [
-            _array(column.type, items) for column, items in zip(self._columns, values, strict=True)
-        ]
-        names = [f.name for f in (self._target or self._columns)]
-        return pa.RecordBatch.from_arrays(arrays, names)
 
 
 def _array(sql: SqlType, items: list[Any]) -> pa.Array:

@@ -74,8 +74,8 @@ class Entry:
         except (BadStream, Gone, ConnectionError):
             raise
         except Exception as bug:
-            why = f"Rehearsal failed, not your login: {type(bug).__name__}: {bug}"
-            await self._refuse(LoginFailed(50000, why, severity=16))
+            text = f"Rehearsal failed, not your login: {type(bug).__name__}: {bug}"
+            await self._refuse(LoginFailed(50000, text, severity=16))
             raise
         size = asked.packet_size or packets.USUAL
         size = min(max(size, packets.SMALLEST), packets.LARGEST)

@@ -128,6 +128,8 @@ class Serving:
             self._reader = BulkReader(self._load.columns)
         try:
             for batch in self._reader.feed(request.data, last=request.last):
+                if not self._load.columns:  # nobody knew them: they are as they are sent
+                    self._load.columns = self._reader.columns
                 self._load.write(batch)
         except SqlError as wrong:
             self._refusal = failed(wrong)
