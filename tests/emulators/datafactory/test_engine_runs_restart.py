@@ -120,7 +120,9 @@ def test_a_wait_waits_for_what_is_left() -> None:
         d.publish("p", wait("W", 600), wait("After", 5, after("W")))
         run_id = begin(world, 200)
         run = finish(world, run_id)
-        assert run is not None and run.end is not None and run.start is not None
+        assert run is not None
+        assert run.end is not None
+        assert run.start is not None
         assert run.status == "Succeeded"
         assert (run.end - run.start).total_seconds() == pytest.approx(605)
         assert list(d.ctx.store.scan(RUNS_UNDER_WAY)) == []
@@ -152,7 +154,8 @@ def test_an_attempt_cut_short_has_failed_and_is_retried_by_its_policy() -> None:
         one = {**activity("A", "Stub"), "policy": {"retry": 1, "retryIntervalInSeconds": 30}}
         d.publish("p", one)
         run = finish(world, begin(world, 50))
-        assert run is not None and run.status == "Succeeded"
+        assert run is not None
+        assert run.status == "Succeeded"
         rows = d.rows(run)
         assert [row.status for row in rows] == ["Failed", "Succeeded"]
         assert rows[0].error["errorCode"] == "ActivityInterrupted"
@@ -160,7 +163,8 @@ def test_an_attempt_cut_short_has_failed_and_is_retried_by_its_policy() -> None:
         assert (rows[1].start - (rows[0].end or rows[1].start)).total_seconds() == 30
         d.publish("p", activity("A", "Stub"))
         run = finish(world, begin(world, 50))
-        assert run is not None and run.status == "Failed"
+        assert run is not None
+        assert run.status == "Failed"
         assert "Operation on target A failed: The service stopped" in run.message
 
 
@@ -170,11 +174,13 @@ def test_what_left_a_note_is_found_again() -> None:
         d.stubs = {"A": stub_of(world, 100, noting=True)}
         d.publish("p", activity("A", "Stub"))
         run = finish(world, begin(world, 50))
-        assert run is not None and run.status == "Succeeded"
+        assert run is not None
+        assert run.status == "Succeeded"
         assert world.calls["A"] == 1
         assert world.ended["A found again"] == 1
         assert [row.status for row in d.rows(run)] == ["Succeeded"]
-        assert run.start and run.end
+        assert run.start
+        assert run.end
         assert (run.end - run.start).total_seconds() == pytest.approx(100)
 
 
@@ -184,8 +190,10 @@ def test_a_note_does_not_outlive_the_timeout() -> None:
         d.stubs = {"A": stub_of(world, 1000, noting=True)}
         d.publish("p", {**activity("A", "Stub"), "policy": {"timeout": "00:01:30"}})
         run = finish(world, begin(world, 50))
-        assert run is not None and run.status == "Failed"
-        assert run.start and run.end
+        assert run is not None
+        assert run.status == "Failed"
+        assert run.start
+        assert run.end
         assert (run.end - run.start).total_seconds() == pytest.approx(90)
 
 
@@ -198,7 +206,8 @@ def test_a_child_is_the_same_child() -> None:
         d.publish("p", call)
         d.publish("child", wait("W", 100))
         run = finish(world, begin(world, 50))
-        assert run is not None and run.status == "Succeeded"
+        assert run is not None
+        assert run.status == "Succeeded"
         runs = list(d.ctx.store.scan(RUNS))
         assert {each.pipeline: each.status for each in runs} == {
             "p": "Succeeded",
@@ -246,9 +255,11 @@ def test_loops_go_on_in_the_pass_in_which_they_were() -> None:
         run_id = begin(world, 15)
         assert finish(world, run_id, 40) is None  # in Loop
         run = finish(world, run_id)
-        assert run is not None and run.status == "Succeeded"
+        assert run is not None
+        assert run.status == "Succeeded"
         assert run.variables == {"l": ["a", "b", "c", "d"], "n": ["x", "x", "x"]}
-        assert run.start and run.end
+        assert run.start
+        assert run.end
         assert (run.end - run.start).total_seconds() == pytest.approx(70)
 
 
@@ -306,7 +317,8 @@ def test_a_run_that_was_being_cancelled_ends_so_and_its_remote_work_is_told() ->
         world.live(work, 12)
         told.clear()
         run = finish(world, made[0])
-        assert run is not None and run.status == "Cancelled"
+        assert run is not None
+        assert run.status == "Cancelled"
         assert told == ["job"]
         assert d.statuses(run) == {"A": "Cancelled"}
 
@@ -406,7 +418,8 @@ def test_killed_at_any_moments_a_run_ends_as_if_nothing_had_happened(kills: list
         assert run.variables["x"] == 1
         assert world.calls == {"A": 1, "In": 4, "Q": 1}
         assert len(list(d.ctx.store.scan(RUNS))) == 2
-        assert run.start and run.end
+        assert run.start
+        assert run.end
         assert (run.end - run.start).total_seconds() == pytest.approx(15)
         assert d.statuses(run)["Err"] == "Skipped"
         names = Counter(row.name for row in d.rows(run))
