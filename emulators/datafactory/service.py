@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
-from importlib.util import find_spec
 
+from emulators.kernel.access import Asked
 from emulators.kernel.actions import of_arm
 from emulators.kernel.context import Context
 from emulators.kernel.http import Operation, ServiceSpec
@@ -25,17 +25,11 @@ STARTED: tuple[str, ...] = ("engine.seeding", "engine.runs.manager", "engine.tri
 """Modules whose `started(ctx)` context runs while the service is up, in this order."""
 
 
-def _there(name: str) -> bool:
-    parent = name.rpartition(".")[0]
-    return find_spec(parent) is not None and find_spec(name) is not None
-
-
 def operations() -> list[Operation]:
     """Every route of factories, with what is known and refused."""
     from emulators.kernel.catalogue import refusals
 
-    names = [f"{PACKAGE}.wire.{topic}" for topic in TOPICS]
-    served = [import_module(name).OPERATIONS for name in names if _there(name)]
+    served = [import_module(f"{PACKAGE}.wire.{topic}").OPERATIONS for topic in TOPICS]
     return [
         *(one for part in served for one in part),
         *(one for one in refusals(PACKAGE, ARM_HOST) if SYNAPSE_PROVIDER not in one.path),
@@ -56,9 +50,7 @@ def workspace_operations() -> list[Operation]:
     from emulators.kernel.catalogue import refusals
 
     names = [f"{PACKAGE}.wire.{topic}" for topic in WORKSPACE_TOPICS]
-    served = [
-        getattr(import_module(name), "WORKSPACE_OPERATIONS", []) for name in names if _there(name)
-    ]
+    served = [import_module(name).WORKSPACE_OPERATIONS for name in names]
     return [*(one for part in served for one in part), *refusals(PACKAGE, DEV_HOST)]
 
 
@@ -69,15 +61,19 @@ def callback_operations() -> list[Operation]:
     return [*callbacks.OPERATIONS, *events.OPERATIONS]
 
 
+def _asks(method: str, path: str, operation: str) -> Asked | None:
+    from emulators.datafactory.engine.permissions import asked
+
+    return asked(method, path, operation)
+
+
 @asynccontextmanager
 async def lifespan(ctx: Context) -> AsyncIterator[None]:
     """Seed the factory, bring back what was running, begin to fire triggers."""
     async with AsyncExitStack() as stack:
-        for name in (f"{PACKAGE}.{one}" for one in STARTED):
-            if _there(name):
-                started = getattr(import_module(name), "started", None)
-                if started is not None:
-                    await stack.enter_async_context(started(ctx))
+        for name in STARTED:
+            started = import_module(f"{PACKAGE}.{name}").started
+            await stack.enter_async_context(started(ctx))
         yield
 
 
@@ -87,7 +83,7 @@ SPEC = ServiceSpec(
     operations=operations,
     audiences=("https://management.azure.com", "https://management.core.windows.net"),
     newest_api="2018-06-01",
-    asks=of_arm,
+    asks=_asks,
     lifespan=lifespan,
 )
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emulators.datafactory.engine import resources
-from emulators.datafactory.engine.triggers import records as triggers
 from emulators.datafactory.errors import (
     FactoryMissing,
     GroupMissing,
@@ -19,13 +18,19 @@ from emulators.datafactory.errors import (
 from emulators.datafactory.store import (
     ACTIVITY_RUNS,
     FACTORIES,
+    OPEN_WINDOWS,
     RESOURCES,
+    RUN_NOTES,
     RUNS,
+    RUNS_UNDER_WAY,
+    SEEN_EVENTS,
     TRIGGER_RUNS,
     TRIGGER_STATES,
+    WINDOWS,
     Factory,
 )
 from emulators.kernel.context import Context
+from emulators.kernel.store import Table
 
 ARM = "https://management.azure.com"
 TYPES: Mapping[str, str] = {
@@ -200,16 +205,30 @@ def delete(ctx: Context, was: Factory) -> None:
     """Remove a factory with everything it has; its runs must have been ended before."""
     with ctx.store.transaction():
         for run in list(ctx.store.scan(RUNS, was.id)):
-            for activity in list(ctx.store.scan(ACTIVITY_RUNS, run.id)):
-                ctx.store.delete(ACTIVITY_RUNS, run.id, activity.id)
-            ctx.store.delete(RUNS, was.id, run.id)
-        for child in list(ctx.store.scan(RESOURCES, was.id)):
-            ctx.store.delete(RESOURCES, was.id, child.kind, child.key)
-        for state in list(ctx.store.scan(TRIGGER_STATES, was.id)):
-            triggers.forget(ctx, was.id, state.key)
-        for fired in list(ctx.store.scan(TRIGGER_RUNS, was.id)):
-            ctx.store.delete(TRIGGER_RUNS, was.id, fired.id)
+            for table in OF_A_RUN:
+                _empty(ctx, table, run.id)
+        for table in OF_A_FACTORY:
+            _empty(ctx, table, was.id)
         ctx.store.delete(FACTORIES, was.id)
+
+
+OF_A_RUN: tuple[Table[Any], ...] = (ACTIVITY_RUNS, RUN_NOTES)
+OF_A_FACTORY: tuple[Table[Any], ...] = (
+    RESOURCES,
+    RUNS,
+    RUNS_UNDER_WAY,
+    TRIGGER_STATES,
+    TRIGGER_RUNS,
+    WINDOWS,
+    OPEN_WINDOWS,
+    SEEN_EVENTS,
+)
+"""Tables whose records begin with the factory's id and go with it."""
+
+
+def _empty(ctx: Context, table: Table[Any], owner: str) -> None:
+    for record in list(ctx.store.scan(table, owner)):
+        ctx.store.delete(table, *(getattr(record, field) for field in table.key))
 
 
 def live_runs(ctx: Context, factory_id: str) -> Iterator[str]:

@@ -34,6 +34,7 @@ KINDS: Mapping[str, str] = {
 
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?\Z")
 _LOOSE = re.compile(r"[A-Za-z0-9_][^<>*#.%&:\\+?/]*\Z")
+DEEPEST = 120
 LONGEST = {"pipelines": 140, "datasets": 260, "linkedservices": 140, "triggers": 260}
 
 
@@ -216,9 +217,14 @@ def properties_in(body: Mapping[str, Any], *, typed: bool) -> dict[str, Any]:
     """The `properties` of a child's body.
 
     Raises:
-        InvalidPayload: they are missing, no object, or without the `type` they need.
+        InvalidPayload: they are missing, no object, without the `type` they need, or too deep.
     """
     found = body.get("properties")
+    if depth_over(found, DEEPEST):
+        raise InvalidPayload(
+            f"The request content was invalid: it is nested more than {DEEPEST} deep.",
+            target="properties",
+        )
     if not isinstance(found, dict):
         raise InvalidPayload(
             "The request content was invalid: 'properties' must be an object.", target="properties"
@@ -229,3 +235,18 @@ def properties_in(body: Mapping[str, Any], *, typed: bool) -> dict[str, Any]:
             target="properties.type",
         )
     return found
+
+
+def depth_over(value: Any, limit: int) -> bool:
+    """Whether JSON is nested deeper than a limit."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return True

@@ -145,7 +145,7 @@ async def runtime_status(request: Request) -> Reply:
     found = resources.get(context_of(request), at)
     kind = found.properties["type"]
     own = str(kind).lower() == "selfhosted"
-    properties = {
+    properties: dict[str, Any] = {
         "type": kind,
         "dataFactoryName": at.factory.name,
         "state": "NeedRegistration" if own else "Online",

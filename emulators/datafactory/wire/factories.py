@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
 
 from emulators.datafactory.engine import factories, resources
-from emulators.datafactory.errors import ChildMissing, InvalidPayload
+from emulators.datafactory.engine.resources import Child
+from emulators.datafactory.engine.runs import manager
+from emulators.datafactory.engine.triggers import control
+from emulators.datafactory.errors import ChildMissing, InvalidPayload, RunEnded
 from emulators.datafactory.store import Factory
 from emulators.datafactory.wire.scope import (
     ARM_HOST,
@@ -19,7 +23,6 @@ from emulators.datafactory.wire.scope import (
     honoured,
     instant,
     paged,
-    runner,
     unchanged,
 )
 from emulators.kernel.http import Operation, Reply, context_of, principal_of, read_json
@@ -87,9 +90,12 @@ async def delete(request: Request) -> Reply:
 async def end(request: Request, found: Factory) -> None:
     """End what runs in a factory and remove it."""
     ctx = context_of(request)
+    for one in resources.every(ctx, found.id, "triggers"):
+        await control.stop(ctx, Child(found, "triggers", one.name))
     for run in list(factories.live_runs(ctx, found.id)):
-        await runner().cancel(ctx, found.id, run, True)
-        await runner().wait_for(ctx, run)
+        with suppress(RunEnded):
+            await manager.cancel(ctx, found.id, run, True)
+        await manager.wait_for(ctx, run, found.id)
     factories.delete(ctx, found)
 
 

@@ -8,6 +8,7 @@ import orjson
 from starlette.requests import Request
 
 from emulators.datafactory.engine import asking, resources
+from emulators.datafactory.engine.runs import manager
 from emulators.datafactory.errors import InvalidParameters, RunEnded
 from emulators.datafactory.store import RUN_FINAL, ActivityRun, Factory, PipelineRun
 from emulators.datafactory.wire.scope import (
@@ -19,7 +20,6 @@ from emulators.datafactory.wire.scope import (
     honoured,
     instant,
     milliseconds,
-    runner,
 )
 from emulators.kernel.errors import BadRequest
 from emulators.kernel.http import Operation, Reply, context_of, principal_of, read_json
@@ -144,7 +144,7 @@ async def create_run(request: Request) -> Reply:
     if reference is not None:
         reference = asking.run_of(ctx, at.factory, reference).id
     caller = principal_of(request)
-    run = await runner().create_run(
+    run = await manager.create_run(
         ctx,
         at.factory.id,
         pipeline.name,
@@ -192,7 +192,7 @@ async def cancel_run(request: Request) -> Reply:
             f"Cannot cancel the pipeline run {run.id}: it is not running (status {run.status}).",
             target=run.id,
         )
-    await runner().cancel(ctx, factory.id, run.id, recursive)
+    await manager.cancel(ctx, factory.id, run.id, recursive)
     return Reply(200)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -106,15 +105,3 @@ def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
     if start is None or end is None:
         return None
     return round((end - start).total_seconds() * 1000)
-
-
-def runner() -> Any:
-    """What runs pipelines.
-
-    Raises:
-        Unsupported: this installation has none.
-    """
-    try:
-        return import_module("emulators.datafactory.engine.runs.manager")
-    except ModuleNotFoundError:
-        raise Unsupported("runs of pipelines", tracked=TRACKED) from None
