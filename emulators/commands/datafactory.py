@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -272,12 +271,24 @@ def show_run(there: Wire, run_id: str, svg: Path | None, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({**found, "activities": activities}, indent=1))
         return
-    _say(found["status"], f"{found['pipelineName']} {run_id}", found.get("message") or "")
-    gantt = import_module("emulators.datafactory.engine.gantt")
-    typer.echo(gantt.text(found, activities))
+    from rich.console import Console
+
+    from emulators.datafactory.engine import gantt
+
+    run, rows = gantt.of_wire(found, activities, _definition(there, found["pipelineName"]))
+    Console(highlight=False).print(gantt.text(run, rows), end="")
     if svg is not None:
-        svg.write_text(gantt.svg(found, activities), encoding="utf-8")
+        svg.write_text(gantt.svg(run, rows), encoding="utf-8")
         typer.echo(f"The chart is in {svg}.")
+
+
+def _definition(there: Wire, pipeline: str) -> dict[str, Any]:
+    """The pipeline as it is now; empty when it is gone, and the chart is flat then."""
+    try:
+        found: dict[str, Any] = there.of_factory("GET", f"/pipelines/{quote(pipeline, safe='')}")
+        return dict(found["properties"])
+    except RuntimeError:
+        return {}
 
 
 def cancel(there: Wire, run_id: str, recursive: bool) -> None:
