@@ -14,6 +14,8 @@ SLOTS = ("host", "user", "password", "application", "server", "extension", "libr
 TDS_7_2 = 0x72000000
 TDS_8 = 0x08000000
 HAS_EXTENSION = 0x10
+FLAGS = (0xE0, 0x03, 0, 0)  # as ODBC: a failure to use the database or the language is fatal
+REST = 22  # bytes of the fixed part behind the slots that we know
 INTEGRATED = 0x80
 
 SESSION_RECOVERY, FEDAUTH, UTF8 = 0x01, 0x02, 0x0A
@@ -95,6 +97,22 @@ def parse(data: bytes) -> Login7:
     return Login7(
         version, size, integrated=bool(flags2 & INTEGRATED), features=features, **texts
     )  # fmt: skip
+
+
+def serialise(login: Login7) -> bytes:
+    """Write a login by name and password."""
+    values = {name: getattr(login, name, "") for name in SLOTS}
+    table, data = bytearray(), bytearray()
+    start = FIXED.size + 4 * len(SLOTS) + REST
+    for name in SLOTS:
+        text: str = values[name]
+        raw = scrambled(text) if name == "password" else text.encode("utf-16-le")
+        table += SLOT.pack(start + len(data), len(raw) // 2)
+        data += raw
+    fixed = FIXED.pack(
+        start + len(data), login.tds_version, login.packet_size, 0, 0, 0, *FLAGS, 0, 0x0409
+    )
+    return bytes(fixed + table + bytes(REST) + data)
 
 
 def _features(data: bytes, offset: int) -> dict[int, bytes]:

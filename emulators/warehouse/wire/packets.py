@@ -49,7 +49,8 @@ class Packet:
 class PacketReader:
     """Feed it what the socket gave; it gives whole packets and keeps the rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: frozenset[int] = KINDS) -> None:
+        self._kinds = kinds
         self._buffer = bytearray()
         self._at = 0
 
@@ -61,14 +62,14 @@ class PacketReader:
         """The next whole packet.
 
         Raises:
-            BadStream: what comes is no packet of a client.
+            BadStream: what comes is no packet of the other side.
         """
         held = len(self._buffer) - self._at
         if held < HEADER.size:
             self._tidy()
             return None
         kind, status, length, *_ = HEADER.unpack_from(self._buffer, self._at)
-        if kind not in KINDS or length < HEADER.size:
+        if kind not in self._kinds or length < HEADER.size:
             raise BadStream(f"no packet of TDS begins with type {kind:#x} and length {length}")
         if held < length:
             self._tidy()
