@@ -11,6 +11,8 @@ from emulators.datafactory.engine.expressions.scope import Scope
 from emulators.datafactory.engine.expressions.syntax import Literal
 from emulators.datafactory.engine.expressions.values import refill, whole
 
+_SCALARS = frozenset((int, float, bool, type(None)))
+
 
 def evaluate(value: Any, scope: Scope, *, lenient: bool = False) -> Any:
     """The value with every expression in it evaluated, at any depth.
@@ -50,6 +52,8 @@ def _evaluate_text(text: str, scope: Scope, lenient: bool) -> Any:
 
 def _own(value: Any) -> Any:
     """A copy that shares nothing with the scope: plain lists, plain dicts, whole characters."""
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, str):
         return value if value.isascii() else whole(value)
     if isinstance(value, Mapping):

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from emulators.datafactory.engine.expressions.errors import ExpressionError
 
-LARGEST_WORK = 32 * 2**20  # characters and items that one string's expressions may produce
+LARGEST_WORK = 16 * 2**20  # characters and items that one string's expressions may produce
 DEEPEST_VALUE = 128  # objects and arrays within each other
 CONTENT, CONTENT_TYPE = "$content", "$content-type"
 # char.IsWhiteSpace; Python's own idea also has the separators U+001C to U+001F.
