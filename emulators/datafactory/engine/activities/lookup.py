@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from emulators.datafactory.engine.activities.base import RUNTIME, ActivityFailed, Call, Done
@@ -82,7 +82,8 @@ async def pieces(
             yield found
         return
     async with files.opened(caller, dataset, source, Tally()) as opened:
-        yield opened.every_row()
+        async with aclosing(opened.every_row()) as found:
+            yield found
 
 
 def _as_objects(piece: Piece) -> list[Mapping[str, Any]]:

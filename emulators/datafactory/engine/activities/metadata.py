@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -117,9 +118,10 @@ async def _of_file(
 
 
 async def _columns(source: files.Source, found: Found) -> list[Column]:
-    async for piece in source.rows(found):
-        if isinstance(piece, Batch) and piece.columns:
-            return list(piece.columns)
+    async with aclosing(source.rows(found)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Batch) and piece.columns:
+                return list(piece.columns)
     return []
 
 

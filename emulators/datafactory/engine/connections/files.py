@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -102,7 +102,7 @@ class Source:
             self.tally.bytes_read += len(chunk)
             yield chunk
 
-    async def rows(self, found: Found) -> AsyncIterator[Piece]:
+    async def rows(self, found: Found) -> AsyncGenerator[Piece]:
         """A file's rows, with the columns that the source adds; they are counted.
 
         Raises:
@@ -110,20 +110,25 @@ class Source:
         """
         format_settings = self.settings.get("formatSettings") or {}
         added = additional_columns(self.settings)
-        async with self.read(found) as chunks:
-            async for piece in pieces_of(chunks, self.dataset, format_settings, found.blob.name):
+        name = found.blob.name
+        async with (
+            self.read(found) as chunks,
+            aclosing(pieces_of(chunks, self.dataset, format_settings, name)) as pieces,
+        ):
+            async for piece in pieces:
                 if isinstance(piece, Batch):
                     self.tally.rows_read += len(piece.rows)
-                    yield with_columns(piece, added, found.blob.name)
+                    yield with_columns(piece, added, name)
                 else:
                     self.tally.rows_read += len(piece.documents)
                     yield piece
 
-    async def every_row(self) -> AsyncIterator[Piece]:
+    async def every_row(self) -> AsyncGenerator[Piece]:
         """The rows of all files, one file after another."""
         async for found in self.files():
-            async for piece in self.rows(found):
-                yield piece
+            async with aclosing(self.rows(found)) as pieces:
+                async for piece in pieces:
+                    yield piece
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from emulators.datafactory.engine.connections import credentials
@@ -171,7 +172,9 @@ class Database:
         columns = await self._apart(lambda: self._begin(text, values))
         yield Result(columns, [])
         while columns:
-            rows = await self._apart(lambda: self._cursor.fetchmany(size))
+            rows = await self._apart(
+                lambda: _scaled(self._cursor.fetchmany(size), self._cursor.description)
+            )
             if not rows:
                 return
             yield Result(columns, rows)
@@ -203,7 +206,7 @@ class Database:
                 results.append(Result((), [], self._cursor.rowcount))
             else:
                 fetch = self._cursor.fetchall if limit is None else self._cursor.fetchmany
-                rows = fetch() if limit is None else fetch(limit)
+                rows = _scaled(fetch() if limit is None else fetch(limit), self._cursor.description)
                 results.append(Result(columns_of(self._cursor.description), rows))
             if not self._cursor.nextset():
                 return results
@@ -273,6 +276,24 @@ async def opened(
     finally:
         with suppress(pytds.Error, OSError):
             await asyncio.to_thread(connection.close)
+
+
+def _scaled(rows: Sequence[Sequence[Any]], description: Any) -> Sequence[Sequence[Any]]:
+    """Decimals with all the digits of their column's scale, which the client drops."""
+    scales = {
+        at: Decimal(1).scaleb(-one[5])
+        for at, one in enumerate(description)
+        if one[5] and _interim(one[1], one[3]) == "Decimal"
+    }
+    if not scales:
+        return rows
+    return [
+        [
+            value.quantize(scales[at]) if at in scales and value is not None else value
+            for at, value in enumerate(row)
+        ]
+        for row in rows
+    ]
 
 
 def columns_of(description: Any) -> tuple[Column, ...]:

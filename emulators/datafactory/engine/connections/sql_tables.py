@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -61,10 +61,11 @@ async def rows(
     text, values = _asked(dataset, source)
     timeout_s = _seconds(source.get("queryTimeout"))
     async with sql.opened(caller, dataset.linked, timeout_s=timeout_s) as database:
-        yield _pieces(database, text, values)
+        async with aclosing(_pieces(database, text, values)) as pieces:
+            yield pieces
 
 
-async def _pieces(database: Database, text: str, values: Sequence[Any]) -> AsyncIterator[Piece]:
+async def _pieces(database: Database, text: str, values: Sequence[Any]) -> AsyncGenerator[Piece]:
     async for result in database.streamed(text, values):
         yield Batch(result.columns, result.rows)
 

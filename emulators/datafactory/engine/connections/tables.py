@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import codecs
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,7 +99,7 @@ def dialect_of(dataset: Mapping[str, Any]) -> Dialect:
 
 async def pieces_of(
     chunks: AsyncIterator[bytes], dataset: Dataset, settings: Mapping[str, Any], name: str
-) -> AsyncIterator[Piece]:
+) -> AsyncGenerator[Piece]:
     """The rows of one file.
 
     Args:
@@ -109,21 +110,23 @@ async def pieces_of(
         ConnectionFailed: it is not of the dataset's format.
         NotEmulated: the format is not read here.
     """
-    kind = dataset.kind
-    if kind == "parquet":
-        async for piece in _parquet(chunks):
+    async with aclosing(_opened(chunks, dataset, settings, name)) as pieces:
+        async for piece in pieces:
             yield piece
-        return
-    if kind not in TABULAR:
+
+
+def _opened(
+    chunks: AsyncIterator[bytes], dataset: Dataset, settings: Mapping[str, Any], name: str
+) -> AsyncGenerator[Piece]:
+    if dataset.kind == "parquet":
+        return _parquet(chunks)
+    if dataset.kind not in TABULAR:
         raise NotEmulated(f"reading rows from datasets of type '{dataset.type}'")
     plain = packing.unpacked(chunks, packing.codec_of(dataset.properties))
     text = _decoded(plain, encoding_of(dataset.properties))
-    if kind == "json":
-        async for found in _documents(text):
-            yield found
-        return
-    async for piece in _delimited(text, dataset, settings, name):
-        yield piece
+    if dataset.kind == "json":
+        return _documents(text)
+    return _delimited(text, dataset, settings, name)
 
 
 async def _decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[str]:
@@ -139,7 +142,7 @@ async def _decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator
         yield rest
 
 
-async def _documents(text: AsyncIterator[str]) -> AsyncIterator[Documents]:
+async def _documents(text: AsyncIterator[str]) -> AsyncGenerator[Piece]:
     reader = DocumentReader()
     async for part in text:
         found = reader.feed(part)
@@ -150,7 +153,7 @@ async def _documents(text: AsyncIterator[str]) -> AsyncIterator[Documents]:
 
 async def _delimited(
     text: AsyncIterator[str], dataset: Dataset, settings: Mapping[str, Any], name: str
-) -> AsyncIterator[Batch]:
+) -> AsyncGenerator[Piece]:
     reader = RowReader(dialect_of(dataset.properties))
     table = _Shape(is_true(dataset.get("firstRowAsHeader")), name)
     lines = _without(text, int(settings.get("skipLineCount") or 0))
@@ -230,7 +233,7 @@ def type_of_arrow(kind: Any) -> str:
     return "Decimal" if text.startswith("decimal") else ARROW.get(text, "Object")
 
 
-async def _parquet(chunks: AsyncIterator[bytes]) -> AsyncIterator[Batch]:
+async def _parquet(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Piece]:
     import pyarrow
     from pyarrow import parquet
 
