@@ -58,6 +58,10 @@ class Blocks(Reader):
         while not self.done:
             found.append(self.statement(first=not found))
             self._skip()
+        for label, line in self.jumps:
+            if label not in self.labels:
+                text = f"A GOTO statement references the label '{label}' but the label has not"
+                raise SqlError(133, 15, 1, f"{text} been declared.", line)
         return tuple(found)
 
     def _skip(self) -> None:
@@ -82,6 +86,7 @@ class Blocks(Reader):
         if self.kind() == "word" and self.word(1) == ":" and word not in STARTERS:
             label = self.next().text.lower()
             self.need(":")
+            self.labels.add(label)
             return nodes.Label(line, label)
         if first and self.kind() in ("word", "quoted") and word not in ("END", "ELSE", "GO"):
             return statements.execute_body(self, line)

@@ -68,6 +68,13 @@ _BEFORE = {
 
 _OWN_QUERY = frozenset({"INSERT", "WITH", "CREATE", "MERGE", "EXPLAIN"})
 _MAIN = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"})
+_KINDS = frozenset(
+    {
+        "TABLE", "VIEW", "PROC", "PROCEDURE", "FUNCTION", "SCHEMA", "INDEX", "USER", "ROLE",
+        "COLUMN", "CONSTRAINT", "DATABASE", "STATISTICS", "LOGIN", "TYPE", "SEQUENCE", "TRIGGER",
+        "SYNONYM", "SOURCE", "FORMAT", "CREDENTIAL",
+    }
+)  # fmt: skip
 _DROPPED = frozenset({"COLUMN", "CONSTRAINT", "MEMBER", "PARTITION", "IF", "PERIOD"})
 
 
@@ -78,10 +85,10 @@ def text_at(tokens: Sequence[Token], at: int) -> str:
 
 def begins(tokens: Sequence[Token], at: int) -> bool:
     """Whether a statement may begin at `at` when the one before is complete."""
-    word = text_at(tokens, at)
+    word, after = text_at(tokens, at), text_at(tokens, at + 1)
     if tokens[at].kind != "word":
         return False
-    return word in STARTERS or PAIRS.get(word, "\0") == text_at(tokens, at + 1)
+    return word in STARTERS or PAIRS.get(word, "\0") == after or after == ":"
 
 
 def expression_end(
@@ -216,7 +223,7 @@ class DataExtent:
     def _continues_definition(self, word: str, before: str, after: str) -> bool:
         if word in ("UPDATE", "DELETE", "INSERT") and before in ("ON", "FOR"):
             return True
-        if word == "IF" and after in ("EXISTS", "NOT"):
+        if word == "IF" and after == "EXISTS" and before in _KINDS:
             return True
         return self._verb == "ALTER" and (
             word == "SET"

@@ -21,6 +21,8 @@ class Reader:
         self.tokens = tokenize(source) if tokens is None else tuple(tokens)
         self.at = 0
         self.tables: set[str] = set()
+        self.labels: set[str] = set()
+        self.jumps: list[tuple[str, int]] = []
 
     @property
     def done(self) -> bool:

@@ -74,7 +74,7 @@ def step(session: Session, statement: nodes.Statement) -> Iterator[Answer]:
         raise Cancelled
     frame = session.frame
     try:
-        yield from session.guarded(_handlers()[type(statement)](session, statement))
+        yield from session.guarded(_handlers()[type(statement)], statement)
     except SqlError as wrong:
         error = wrong.at(statement.line + wrong.line - 1, frame.procedure, session.depth)
         settle(session, error)

@@ -225,8 +225,10 @@ class SqlSession:
             return from_duckdb(failure)
         return failure
 
-    def guarded(self, answers: Iterator[Answer]) -> Iterator[Answer]:
-        """The answers, DuckDB's failures on the way made T-SQL's.
+    def guarded(
+        self, how: Callable[[SqlSession, Any], Iterator[Answer]], what: Any
+    ) -> Iterator[Answer]:
+        """What `how` answers, DuckDB's failures on the way made T-SQL's.
 
         Raises:
             SqlError: in place of DuckDB's error.
@@ -234,7 +236,7 @@ class SqlSession:
         import duckdb
 
         try:
-            yield from answers
+            yield from how(self, what)
         except duckdb.Error as failure:
             raise self.translated(failure) from failure
 

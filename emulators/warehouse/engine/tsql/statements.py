@@ -335,7 +335,9 @@ def _use(reader: Reader, line: int) -> nodes.Statement:
 
 def _goto(reader: Reader, line: int) -> nodes.Statement:
     reader.need("GOTO")
-    return nodes.Goto(line, reader.name().lower())
+    label = reader.name().lower()
+    reader.jumps.append((label, line))
+    return nodes.Goto(line, label)
 
 
 def begin_transaction(reader: Reader, line: int) -> nodes.Statement:
