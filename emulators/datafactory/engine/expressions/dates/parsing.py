@@ -145,7 +145,9 @@ class _Parser:
         return _zoned((days - 1) * DAY + clock, self.zone)
 
     def step(self) -> None:
-        if _ZONE.match(self.text, self.at) and self.read_zone():
+        if zone := self.find_zone():
+            self.zone = zone["utc"] or zone["offset"]
+            self.at = len(self.text)
             return
         if self.text[self.at].isdigit():
             self.read_number()
@@ -155,20 +157,15 @@ class _Parser:
             raise self.fail()
         self.read_separator()
 
-    def read_zone(self) -> bool:
-        zone = _ZONE.match(self.text, self.at)
-        found = self.found
-        if zone is None or not (len(found.numbers) + bool(found.month) == 3 or found.clock >= 0):
-            return False
-        self.zone = zone["utc"] or zone["offset"]
-        self.at = len(self.text)
-        return True
+    def find_zone(self) -> re.Match[str] | None:
+        """A zone at the end; `-09` in the middle of a date is none."""
+        parts = len(self.found.numbers) + bool(self.found.month)
+        if parts == 3 or (parts == 0 and self.found.clock >= 0):
+            return _ZONE.match(self.text, self.at)
+        return None
 
     def read_separator(self) -> None:
-        zone = _ZONE.match(self.text, self.at)
-        if zone and (
-            len(self.found.numbers) + bool(self.found.month) == 3 or self.found.clock >= 0
-        ):
+        if self.find_zone():
             return
         found = _BETWEEN.match(self.text, self.at)
         if found is None:

@@ -179,7 +179,7 @@ _part("ticks", lambda at: at.ticks)
 def convert_from_utc(scope: Scope, value: Any, zone: Any, *form: Any) -> str:
     _texts("convertFromUtc", 1, (value, zone, *form))
     at = moment("convertFromUtc", scope, value)
-    if at.kind is Kind.UNSPECIFIED:
+    if at.kind is not Kind.UTC:
         raise wrong_value(
             "convertFromUtc", "The time has to say that it is UTC, by a Z at its end."
         )
