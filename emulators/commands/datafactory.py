@@ -147,7 +147,8 @@ def load(settings: Settings, folder: Path, options: Mapping[str, Any]) -> None:
     parameters = values.global_parameters(body, options["global_parameters"], plain)
     items = values.replaced(found.items, deep)
     problems = [*found.problems, *checking.check(items, frozenset(parameters))]
-    for note in found.notes:
+    doubts = [] if problems else checking.doubts(items)
+    for note in (*found.notes, *map(str, doubts)):
         typer.secho(f"note: {note}", err=True, fg="yellow")
     if problems:
         for problem in problems:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from emulators.datafactory.engine import resources
 from emulators.datafactory.engine.loading.folder import FOLDERS, FileProblem, Item
 from emulators.datafactory.engine.references import references_of
+from emulators.datafactory.engine.triggers import kinds
 from emulators.datafactory.engine.validation import Rules, validate
 from emulators.datafactory.errors import InvalidName
+from emulators.kernel.errors import ServiceError
 
 RANK = {kind: at for at, kind in enumerate(FOLDERS.values())}
 UNTYPED = ("pipelines", "managedvirtualnetworks")
+ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+"""Where a schedule begins that says no start: its rules do not depend on it."""
 
 
 class Shelf:
@@ -31,6 +36,17 @@ def check(items: Sequence[Item], global_parameters: Collection[str]) -> list[Fil
     return [problem for one in items for problem in _of(one, shelf, rules)]
 
 
+def doubts(items: Sequence[Item]) -> list[FileProblem]:
+    """What runs, but Azure's authoring page would not publish."""
+    strict = Rules(ancestors=True)
+    return [
+        FileProblem(one.file, problem.message, problem.place, problem.activity)
+        for one in items
+        if one.kind == "pipelines"
+        for problem in validate({"name": one.name, "properties": one.properties}, None, strict)
+    ]
+
+
 def _of(one: Item, shelf: Shelf, rules: Rules) -> Iterator[FileProblem]:
     try:
         resources.check_name(one.kind, one.name)
@@ -44,6 +60,8 @@ def _of(one: Item, shelf: Shelf, rules: Rules) -> Iterator[FileProblem]:
         yield FileProblem(one.file, "it says no type.", "type")
     if one.kind == "datasets" and not isinstance(one.properties.get("linkedServiceName"), dict):
         yield FileProblem(one.file, "a dataset needs a linked service.", "linkedServiceName")
+    if one.kind == "triggers":
+        yield from _trigger(one)
     for reference in references_of(one.properties):
         if not resources.is_there(shelf, reference):
             yield FileProblem(
@@ -51,6 +69,15 @@ def _of(one: Item, shelf: Shelf, rules: Rules) -> Iterator[FileProblem]:
                 f"'{reference.name}' is not in the folder ({reference.kind}).",
                 f"{reference.place}.referenceName",
             )
+
+
+def _trigger(one: Item) -> Iterator[FileProblem]:
+    if str(one.properties.get("type", "")).lower() in kinds.REFUSED:
+        return  # kept, and refused when it is started
+    try:
+        kinds.read(one.name, one.properties, ANY_TIME)
+    except ServiceError as wrong:
+        yield FileProblem(one.file, wrong.message, wrong.target or "")
 
 
 def ordered(items: Sequence[Item]) -> list[Item]:

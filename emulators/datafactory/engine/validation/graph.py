@@ -35,7 +35,6 @@ def parents(node: Node) -> Iterator[tuple[str, str]]:
 
 def _dependencies(node: Node) -> Iterator[Problem]:
     known = {one.key for one in node.siblings}
-    seen: set[str] = set()
     for name, place in parents(node):
         if not name:
             yield node.problem(f"{place}.activity", "it must name an activity.")
@@ -46,13 +45,6 @@ def _dependencies(node: Node) -> Iterator[Problem]:
                 f"{place}.activity",
                 f"'{node.name}' depends on '{name}', which is no activity of the same scope.",
             )
-        elif name.lower() in seen:
-            yield node.problem(
-                f"{place}.activity",
-                f"'{node.name}' depends on '{name}' twice; conditions of one activity belong in"
-                " one entry.",
-            )
-        seen.add(name.lower())
     yield from _conditions(node)
 
 
