@@ -36,6 +36,19 @@ class Settings(BaseSettings):
     sql_flavor: Literal["synapse", "managed-instance"] = Field(
         default="synapse", description="Whose T-SQL rules the warehouse follows."
     )
+    sql_backend: Literal["duckdb", "mssql"] = Field(
+        default="duckdb", description="The warehouse's engine: its own, or a SQL Server behind it."
+    )
+    sql_server: str = Field(default="127.0.0.1,1433", description="HOST,PORT of that SQL Server.")
+    sql_user: str = Field(default="sa", description="Login at that SQL Server.")
+    sql_password: str = Field(default="", repr=False, description="Password of that login.")
+    sql_database: str = Field(
+        default="master", description="Database there that stands for the pool's."
+    )
+    sql_encrypt: bool = Field(default=True, description="Encrypt what goes to that SQL Server.")
+    sql_ca: str = Field(
+        default="", description="Certificates that SQL Server is checked by; unset: any is taken."
+    )
     region: str = Field(default="eastus", description="Azure region of everything made here.")
     resource_group: str = Field(default="rehearsal", description="Resource group that is seeded.")
     workspace: str = Field(

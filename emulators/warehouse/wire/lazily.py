@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,7 @@ class LazySessions:
         """Open the engine if this is the first login, then a session."""
         with self._lock:
             if self._opened is None:
-                from emulators.warehouse.engine.server import open_sessions
-
-                self._opened = open_sessions(self._ctx)
+                self._opened = _open(self._ctx)
         return self._opened.login(login)
 
     def close(self) -> None:
@@ -35,3 +34,19 @@ class LazySessions:
         close = getattr(opened, "close", None)
         if close is not None:
             close()
+
+
+def _open(ctx: Context) -> Sessions:
+    """The engine as the settings name it."""
+    if ctx.settings.sql_backend == "duckdb":
+        from emulators.warehouse.engine.server import open_sessions
+
+        return open_sessions(ctx)
+    from emulators.warehouse.engine.gateway.sessions import GatewaySessions
+    from emulators.warehouse.wire.client import connect
+    from emulators.warehouse.wire.outgoing import Place
+
+    settings = ctx.settings
+    host, _, port = settings.sql_server.replace(":", ",").partition(",")
+    place = Place(host, int(port or "1433"), encrypt=settings.sql_encrypt, ca=settings.sql_ca)
+    return GatewaySessions(ctx, partial(connect, place), settings.sql_database)

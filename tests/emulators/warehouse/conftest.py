@@ -43,6 +43,9 @@ ENDLESS = """
 SELECT SUM(CAST(a.n AS bigint) * b.n % 7 + c.n * d.n % 5)
 FROM dbo.numbers a CROSS JOIN dbo.numbers b CROSS JOIN dbo.numbers c CROSS JOIN dbo.numbers d
 """
+ENDLESS_ROWS = """
+SELECT a.n FROM dbo.numbers a CROSS JOIN dbo.numbers b CROSS JOIN dbo.numbers c
+"""
 
 
 def run(server: Server, script: str) -> None:

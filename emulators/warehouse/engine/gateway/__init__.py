@@ -1,0 +1,1 @@
+"""A real SQL Server behind: everything but PREDICT is asked there."""
