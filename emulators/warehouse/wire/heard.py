@@ -174,6 +174,8 @@ class Hearing:
                 tokens.ROW, tokens.NULLS_ROW,
             ):  # fmt: skip
                 break
+            if rows.count and not self.line.ready():
+                yield rows.batch()  # nobody knows when the next will come
             self._more()
         if rows.count:
             yield rows.batch()

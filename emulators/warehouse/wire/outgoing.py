@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 from dataclasses import dataclass
@@ -120,6 +121,10 @@ class Line:
         except ssl.SSLError as wrong:
             raise BadStream(f"TLS: {wrong.reason or wrong}") from None
         return b"".join(parts)
+
+    def ready(self) -> bool:
+        """Whether there is something to read without waiting for the server."""
+        return self._reader.holds or bool(select.select([self._socket], [], [], 0)[0])
 
     def message(self) -> bytes:
         """A whole message."""

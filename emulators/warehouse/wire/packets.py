@@ -78,6 +78,15 @@ class PacketReader:
         self._at = end
         return Packet(kind, status, bytes(self._buffer[start:end]))
 
+    @property
+    def holds(self) -> bool:
+        """Whether a packet is whole, or a header malformed: `next` has something to say."""
+        held = len(self._buffer) - self._at
+        if held < HEADER.size:
+            return False
+        length: int = HEADER.unpack_from(self._buffer, self._at)[2]
+        return held >= length
+
     def rest(self) -> bytes:
         """What was fed and not yet given; it is forgotten here."""
         left = bytes(self._buffer[self._at :])
