@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from emulators.warehouse.engine.answers import Column
@@ -119,6 +119,7 @@ class Plans:
         self, name: str, columns: tuple[Column, ...], batches: list[pa.RecordBatch]
     ) -> Iterator[None]:
         """Rows in memory as a temporary table of this session, for one statement."""
+        import duckdb
         import pyarrow as pa
 
         session = self._session
@@ -132,7 +133,8 @@ class Plans:
             yield
         finally:
             del session.temporary[name.lower()]
-            session.con.unregister(name)
+            with suppress(duckdb.Error):  # a failed transaction has forgotten it already
+                session.con.unregister(name)
             self.forget()
 
     def _plan(

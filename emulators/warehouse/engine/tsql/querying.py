@@ -99,6 +99,14 @@ class Counted:
         self.rows += batch.num_rows
         return batch
 
+    def close(self) -> None:
+        """Let go of the query: DuckDB does nothing else while its result is open."""
+        self._over = True
+        close = getattr(self._batches, "close", None)
+        self._batches = iter(())
+        if close is not None:
+            close()
+
     def finish(self) -> int:
         """Read what the reader left; the number of rows.
 
@@ -116,8 +124,12 @@ def _rows(session: Session, plan: Plan, held: Mapping[str, Any]) -> Iterator[Ans
     result = plan.execute(session.con, held)
     assert isinstance(result, ResultSet)
     counted = Counted(session, result.batches)
-    yield ResultSet(result.columns, counted)
-    yield done(session, counted.finish(), plan.command)
+    try:
+        yield ResultSet(result.columns, counted)
+        rows = counted.finish()
+    finally:
+        counted.close()
+    yield done(session, rows, plan.command)
 
 
 def _written_rows(session: Session, plan: Plan, held: Mapping[str, Any]) -> Iterator[Answer]:

@@ -263,6 +263,8 @@ class SqlSession:
                 with self.writing(ddl=ddl):
                     return work()
             except duckdb.TransactionException as conflict:
+                if "onflict" not in str(conflict):
+                    raise
                 last = attempt == RETRIES - 1
                 if self.transactions.count or last or self.cancelled.wait(0.002 * min(attempt, 10)):
                     raise self.conflict(conflict) from conflict
@@ -376,8 +378,13 @@ class SqlSession:
         """
         if self.principal.admin or self.frame.trusted or name.startswith("#"):
             return
-        if not self.access.allows(self.principal, action.upper(), schema, name):
-            raise denied(action.upper(), name, self.database, schema)
+        action = action.upper()
+        if self.access.allows(self.principal, action, schema, name):
+            return
+        if action.startswith("CREATE "):
+            text = f"{action} permission denied in database '{self.database}'."
+            raise SqlError(262, 14, 1, text)
+        raise denied(action, name, self.database, schema)
 
     @contextmanager
     def predicting(self, fragment: Fragment) -> Iterator[Fragment]:
