@@ -81,9 +81,11 @@ async def pieces(
         async with sql_tables.rows(caller, dataset, source) as found:
             yield found
         return
-    async with files.opened(caller, dataset, source, Tally()) as opened:
-        async with aclosing(opened.every_row()) as found:
-            yield found
+    async with (
+        files.opened(caller, dataset, source, Tally()) as opened,
+        aclosing(opened.every_row()) as found,
+    ):
+        yield found
 
 
 def _as_objects(piece: Piece) -> list[Mapping[str, Any]]:

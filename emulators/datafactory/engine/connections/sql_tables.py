@@ -60,9 +60,11 @@ async def rows(
         raise NotEmulated("reading a table by dynamic ranges")
     text, values = _asked(dataset, source)
     timeout_s = _seconds(source.get("queryTimeout"))
-    async with sql.opened(caller, dataset.linked, timeout_s=timeout_s) as database:
-        async with aclosing(_pieces(database, text, values)) as pieces:
-            yield pieces
+    async with (
+        sql.opened(caller, dataset.linked, timeout_s=timeout_s) as database,
+        aclosing(_pieces(database, text, values)) as pieces,
+    ):
+        yield pieces
 
 
 async def _pieces(database: Database, text: str, values: Sequence[Any]) -> AsyncGenerator[Piece]:

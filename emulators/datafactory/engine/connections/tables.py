@@ -24,6 +24,7 @@ ENCODINGS = {
     "windows-1252": "cp1252", "iso-8859-1": "latin-1",
 }  # fmt: skip
 PARQUET_ROWS = 10_000
+PIECE_BYTES = 1 << 16
 TABULAR = frozenset({"delimitedtext", "json", "parquet"})
 
 
@@ -133,10 +134,12 @@ async def _decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     first = True
     async for chunk in chunks:
-        text = decoder.decode(chunk)
-        if text:
-            yield text.removeprefix("\ufeff") if first else text
-            first = False
+        for at in range(0, len(chunk), PIECE_BYTES):
+            text = decoder.decode(chunk[at : at + PIECE_BYTES])
+            if text:
+                yield text.removeprefix("\ufeff") if first else text
+                first = False
+                await asyncio.sleep(0)  # what is made of a piece takes milliseconds
     rest = decoder.decode(b"", True)
     if rest:
         yield rest

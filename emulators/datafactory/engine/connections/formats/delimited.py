@@ -54,6 +54,11 @@ class RowReader:
             stop = found.start() if found else len(buffer)
             after = found.end() if found else len(buffer)
             if quote and buffer.find(quote, at, stop) >= 0:
+                simple = self._simple_row(buffer[at:stop])
+                if simple is not None:
+                    rows.append(simple)
+                    at = after
+                    continue
                 parsed = self._quoted_row(buffer, at, last)
                 if parsed is None:
                     break
@@ -84,6 +89,23 @@ class RowReader:
         else:
             values = line.split(delimiter)
         return [None if value == null else value for value in values]
+
+    def _simple_row(self, line: str) -> Row | None:
+        """A line whose quotes hold neither delimiters nor quotes; None for any other."""
+        quote, null, escape = self._dialect.quote, self._dialect.null, self._dialect.escape
+        row: Row = []
+        for part in line.split(self._dialect.delimiter):
+            if quote not in part:
+                row.append(None if part == null else part)
+            elif (
+                part[0] == quote == part[-1]
+                and part.count(quote) == 2
+                and (not escape or escape == quote or escape not in part)
+            ):
+                row.append(part[1:-1])
+            else:
+                return None
+        return row
 
     def _quoted_row(self, buffer: str, at: int, last: bool) -> tuple[Row, int] | None:
         """A row from `at` and where the next begins; None while its end is not there."""
@@ -128,8 +150,9 @@ class RowReader:
         parts: list[str] = []
         while True:
             close = buffer.find(quote, at)
-            mark = buffer.find(escape, at) if escape and escape != quote else -1
-            if mark >= 0 and (close < 0 or mark < close):
+            until = len(buffer) if close < 0 else close
+            mark = buffer.find(escape, at, until) if escape and escape != quote else -1
+            if mark >= 0:
                 follows = buffer[mark + len(escape) : mark + len(escape) + 1]
                 if not follows and not last:
                     return None
