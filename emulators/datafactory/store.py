@@ -177,8 +177,8 @@ class SeenEvent:
 
     factory: str
     trigger: str
+    day: str  # of the event, however late it comes
     id: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,5 +203,5 @@ TRIGGER_RUNS = Table("datafactory_trigger_runs", TriggerRun, key=("factory", "id
 WINDOWS = Table("datafactory_windows", Window, key=("factory", "trigger", "key"))
 OPEN_WINDOWS = Table("datafactory_open_windows", Window, key=("factory", "trigger", "key"))
 """Those of WINDOWS whose runs have not ended."""
-SEEN_EVENTS = Table("datafactory_seen_events", SeenEvent, key=("factory", "trigger", "id"))
+SEEN_EVENTS = Table("datafactory_seen_events", SeenEvent, key=("factory", "trigger", "day", "id"))
 CALLBACKS = Table("datafactory_callbacks", Callback, key=("id",))

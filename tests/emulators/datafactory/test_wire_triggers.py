@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -345,3 +347,130 @@ def test_a_stop_of_the_service_loses_no_window_and_repeats_none(tmp_path: Path) 
 
     played(tmp_path, first, store)
     played(tmp_path, second, store, START + timedelta(hours=2, minutes=20, seconds=30))
+
+
+@pytest.mark.parametrize("where", ["before the pipeline's run", "after the pipeline's run"])
+def test_an_end_between_two_steps_is_made_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The process ends when a firing is recorded and its pipeline not started, or started."""
+    from emulators.datafactory.engine.triggers import firing
+
+    store, real = MemoryStore(), firing.launch
+
+    async def cut_short(ctx: Any, run: Any) -> Any:
+        if where.startswith("after"):
+            await real(ctx, run)
+        await asyncio.sleep(3600)  # and the process ends before this is over
+
+    async def first(plant: Plant) -> None:
+        monkeypatch.setattr(firing, "launch", cut_short)
+        await plant.pipeline("p", WAIT)
+        await plant.trigger("w", "TumblingWindowTrigger", **windows(maxConcurrency=1))
+        await plant.trigger("t", "ScheduleTrigger", recurrence=EVERY_QUARTER)
+        await plant.start("w")
+        await plant.start("t")
+        await plant.pass_s(1)
+        begun = len(await plant.pipeline_runs())
+        assert begun == (2 if where.startswith("after") else 0)
+        monkeypatch.setattr(firing, "launch", real)
+
+    async def second(plant: Plant) -> None:
+        await plant.pass_s(400)
+        assert [one["status"] for one in await plant.runs("t")] == ["Succeeded"]
+        assert [status for _, status in await plant.windows("w")] == ["Succeeded"] * 4
+        runs = await plant.pipeline_runs()
+        assert len(runs) == 5
+        assert {one["status"] for one in runs} == {"Succeeded"}
+
+    played(tmp_path, first, store)
+    played(tmp_path, second, store, START + timedelta(seconds=10))
+
+
+EVENTS: dict[str, Any] = {
+    "events": ["Microsoft.Storage.BlobCreated"], "blobPathBeginsWith": "/landing/blobs/in/",
+}  # fmt: skip
+
+
+async def write(plant: Plant, name: str, content: bytes = b"1", query: str = "") -> None:
+    account = plant.ctx.secrets.values["default_account"]
+    token = plant.ctx.tokens.issue("https://storage.azure.com")
+    done = await plant.http.put(
+        f"https://{account}.blob.core.windows.net/landing{name}{query}",
+        content=content,
+        headers={
+            "authorization": f"Bearer {token}",
+            "x-ms-version": "2023-11-03",
+            "x-ms-blob-type": "BlockBlob",
+        },
+    )
+    assert done.status_code == 201, done.text
+
+
+async def listening(plant: Plant) -> None:
+    await plant.pipeline("p", WAIT)
+    account = plant.ctx.secrets.values["default_account"]
+    scope = f"{plant.group}/providers/Microsoft.Storage/storageAccounts/{account}"
+    given = {"a": "@triggerBody().folderPath", "b": "@triggerBody().fileName"}
+    made = await plant.trigger("e", "BlobEventsTrigger", "p", given, scope=scope, **EVENTS)
+    assert made.status_code == 200, made.text
+    await write(plant, "", b"", "?restype=container")
+    await plant.start("e")
+
+
+def test_an_event_is_taken_once_however_often_it_comes(tmp_path: Path) -> None:
+    from emulators.datafactory.engine.triggers import events
+
+    async def play(plant: Plant) -> None:
+        await listening(plant)
+        await write(plant, "/in/one.csv")
+        await write(plant, "/other/two.csv")
+        await plant.pass_s(1)
+        [run] = await plant.runs("e")
+        payload = json.loads(run["properties"]["EventPayload"])
+        url = events.url_of(plant.ctx, events.key_of(plant.base.lower(), "e"))
+        for _ in range(2):
+            again = await plant.http.post(url, json=[payload, payload])
+            assert again.status_code == 200
+        await plant.settle()
+        assert len(await plant.runs("e")) == 1
+        wrong = await plant.http.post(url + "x", json=[{**payload, "id": "new"}])
+        assert wrong.status_code == 400
+        assert (await plant.http.post(url, content=b"no")).status_code == 400
+
+    played(tmp_path, play)
+
+
+def test_an_event_that_was_written_down_survives_the_process(tmp_path: Path) -> None:
+    store = MemoryStore()
+
+    async def first(plant: Plant) -> None:
+        await listening(plant)
+        from emulators.storage.engine.vault import vault_of
+
+        vault_of(plant.ctx).outgoing.set = lambda: None  # type: ignore[method-assign]
+        await write(plant, "/in/late.csv")
+        assert await plant.runs("e") == []
+
+    async def second(plant: Plant) -> None:
+        await plant.pass_s(30)
+        [run] = await plant.runs("e")
+        assert run["properties"]["FileName"] == "late.csv"
+        [made] = await plant.pipeline_runs()
+        assert made["parameters"] == {"a": "landing/in", "b": "late.csv"}
+
+    played(tmp_path, first, store)
+    played(tmp_path, second, store, START + timedelta(minutes=1))
+
+
+def test_a_scope_that_is_not_there(tmp_path: Path) -> None:
+    async def play(plant: Plant) -> None:
+        await plant.pipeline("p", WAIT)
+        scope = f"{plant.group}/providers/Microsoft.Storage/storageAccounts/nothere"
+        await plant.trigger("e", "BlobEventsTrigger", scope=scope, **EVENTS)
+        refused = await plant.call("POST", "/triggers/e/start")
+        assert code(refused) == (400, "EventSubscriptionFailed")
+        shown = (await plant.call("GET", "/triggers/e")).json()
+        assert shown["properties"]["runtimeState"] == "Stopped"
+
+    played(tmp_path, play)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from emulators.datafactory.engine.resources import Child
@@ -32,7 +32,7 @@ SUBJECT = "/blobServices/default/containers"
 WRITTEN_BY = ("CopyBlob", "PutBlob", "PutBlockList", "FlushWithClose")
 """Ways of making a blob after which it is whole."""
 DELETED_BY = ("DeleteBlob", "DeleteFile")
-REMEMBERED = timedelta(days=2)
+REMEMBERED_DAYS = 3
 """Longer than anybody tries to deliver an event."""
 
 
@@ -151,13 +151,14 @@ def receive(
             occasion = _occasion(name, trigger, event)
             if occasion is None:
                 continue
-            seen = SeenEvent(state.factory, state.key, str(event["id"]), ctx.clock.now())
+            day = occasion.due.date()
+            seen = SeenEvent(state.factory, state.key, day.isoformat(), str(event["id"]))
             if not ctx.store.insert(SEEN_EVENTS, seen):
                 continue
             run = firing.new_run(ctx, state, occasion, trigger.starts)
             ctx.store.put(TRIGGER_RUNS, run)
             fired.append(run)
-        _forget_old(ctx, state)
+            _forget_old(ctx, state, day)
     return fired
 
 
@@ -182,12 +183,12 @@ def _time(event: Mapping[str, Any]) -> datetime:
     return instant(event.get("eventTime"), UTC_ZONE)
 
 
-def _forget_old(ctx: Context, state: TriggerState) -> None:
+def _forget_old(ctx: Context, state: TriggerState, today: date) -> None:
     """Drop the marks of events that nobody delivers any more."""
-    before = ctx.clock.now() - REMEMBERED
-    for seen in list(ctx.store.scan(SEEN_EVENTS, state.factory, state.key)):
-        if seen.at < before:
-            ctx.store.delete(SEEN_EVENTS, state.factory, state.key, seen.id)
+    for age in range(REMEMBERED_DAYS, REMEMBERED_DAYS + 3):
+        day = (today - timedelta(days=age)).isoformat()
+        for seen in list(ctx.store.scan(SEEN_EVENTS, state.factory, state.key, day)):
+            ctx.store.delete(SEEN_EVENTS, *SEEN_EVENTS.key_of(seen))
 
 
 def kind_of(name: str, trigger: Trigger) -> BlobEvents:

@@ -117,7 +117,7 @@ def forget(ctx: Context, factory: str, key: str) -> None:
         ctx.store.delete(WINDOWS, factory, key, window.key)
         ctx.store.delete(OPEN_WINDOWS, factory, key, window.key)
     for seen in list(ctx.store.scan(SEEN_EVENTS, factory, key)):
-        ctx.store.delete(SEEN_EVENTS, factory, key, seen.id)
+        ctx.store.delete(SEEN_EVENTS, factory, key, seen.day, seen.id)
 
 
 def definition(ctx: Context, state: TriggerState) -> tuple[str, Trigger] | None:
