@@ -76,7 +76,7 @@ def _record(module: nodes.Module, schema: str, name: str) -> model.Module:
         name=name,
         kind=module.kind,
         text=module.text,
-        body=query.text if query is not None else "",
+        body=_source(module, query) if query is not None else "",
         parameters=tuple(
             model.Parameter(
                 p.spelled, p.type, p.output, p.default.text if p.default is not None else None
@@ -87,6 +87,11 @@ def _record(module: nodes.Module, schema: str, name: str) -> model.Module:
         returns=module.returns,
         body_line=query.line if query is not None else 1,
     )
+
+
+def _source(module: nodes.Module, query: nodes.Fragment) -> str:
+    """The query as it was written."""
+    return module.text[query.tokens[0].start : query.tokens[-1].end]
 
 
 def _make_view(session: Session, module: nodes.Module, schema: str, name: str) -> None:
