@@ -372,7 +372,9 @@ def factory_load(
 
 @factory.command("run")
 def factory_run(
-    pipeline: Annotated[str, typer.Argument(help="The pipeline's name.")],
+    pipeline: Annotated[
+        str, typer.Argument(help="The pipeline's name, or a file of one that is not published.")
+    ],
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE of a parameter.")
     ] = None,
@@ -384,7 +386,8 @@ def factory_run(
     """Begin a run of a pipeline and print its id.
 
     Examples: rehearse datafactory run Score -p month=2026-11 --follow · rehearse datafactory run
-    Score -p 'tables=["a","b"]'. With --follow the code is 1 when the run does not succeed.
+    Score -p 'tables=["a","b"]' · rehearse datafactory run pipeline/Score.json -f. With --follow the
+    code is 1 when the run does not succeed.
     """
     from emulators.commands import datafactory as verbs
 

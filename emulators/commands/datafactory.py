@@ -170,6 +170,8 @@ def load(settings: Settings, folder: Path, options: Mapping[str, Any]) -> None:
 def _factory_body(
     settings: Settings, body: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
+    if not body and not parameters:
+        return {}
     properties = {**(body.get("properties") or {})}
     if parameters:
         properties["globalParameters"] = dict(parameters)
@@ -187,12 +189,26 @@ def run(there: Wire, pipeline: str, given: dict[str, str], *, follow: bool) -> N
     Raises:
         Exit: the run that was followed did not succeed (code 1).
     """
-    path = f"/pipelines/{quote(pipeline, safe='')}"
-    declared = there.of_factory("GET", path)["properties"].get("parameters") or {}
-    made = there.of_factory("POST", f"{path}/createRun", _typed(declared, given))
+    if pipeline.endswith(".json"):
+        made = _debug(there, Path(pipeline), given)
+    else:
+        path = f"/pipelines/{quote(pipeline, safe='')}"
+        declared = there.of_factory("GET", path)["properties"].get("parameters") or {}
+        made = there.of_factory("POST", f"{path}/createRun", _typed(declared, given))
     typer.echo(made["runId"])
     if follow and not _followed(there, made["runId"]):
         raise typer.Exit(1)
+
+
+def _debug(there: Wire, file: Path, given: dict[str, str]) -> Any:
+    """Begin a run of a pipeline's file, without publishing it."""
+    try:
+        pipeline = json.loads(file.read_text(encoding="utf-8-sig"))
+        declared = pipeline["properties"].get("parameters") or {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
+        raise ValueError(f"{file} is no pipeline's file: {wrong}") from None
+    body = {"pipeline": pipeline, "parameters": _typed(declared, given)}
+    return there.of_factory("POST", "/createDebugRun", body)
 
 
 def _typed(declared: Mapping[str, Any], given: dict[str, str]) -> dict[str, Any]:

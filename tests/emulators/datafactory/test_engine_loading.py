@@ -140,7 +140,7 @@ def test_running_triggers_are_stopped_and_started_around_the_change() -> None:
     started = {"runtimeState": "Started", "type": "x"}
     items = [Item("triggers", name, started, f"{name}.json") for name in ("On", "New", "Custom")]
     steps = [
-        (step.verb, step.name) for step in deploying.deploy(deploying.Plan("F", {}, items), ask)
+        (step.verb, step.name) for step in deploying.deploy(deploying.Plan("F", {"location": "eastus"}, items), ask)
     ]
     assert ("stopped", "On") in steps
     assert ("stopped", "New") not in steps

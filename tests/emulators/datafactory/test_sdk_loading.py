@@ -57,6 +57,21 @@ def test_a_loaded_pipeline_runs_and_is_shown(rehearsal: Rehearsal, tmp_path: Pat
     assert "<svg" in (tmp_path / "run.svg").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("loaded")
+def test_a_file_runs_without_being_published(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    body = json.loads((FOLDER / "pipeline" / "Gather.json").read_text(encoding="utf-8"))
+    body["name"] = "Draft"
+    file = tmp_path / "Draft.json"
+    file.write_text(json.dumps(body), encoding="utf-8")
+    options = ("--factory", NAME)
+    run_id = said(rehearsal, "run", str(file), "--follow", *options).splitlines()[0]
+    shown = json.loads(said(rehearsal, "show", run_id, "--json", *options))
+    assert shown["debugRunId"] == run_id
+    assert "Draft" not in said(rehearsal, "list", *options)
+    file.write_text("{}", encoding="utf-8")
+    assert CliRunner().invoke(app, ["datafactory", "run", str(file)]).exit_code == 1
+
+
 def test_global_parameters_of_a_file_and_of_words(
     rehearsal: Rehearsal, factories: Any, group: str
 ) -> None:

@@ -31,7 +31,7 @@ class Plan:
     """What is to be put, and where."""
 
     factory: str  # path of the factory's id
-    body: Mapping[str, Any]  # of the factory
+    body: Mapping[str, Any]  # of the factory; {} leaves one that is there as it is
     items: Sequence[Item]
     start: bool = True  # triggers that the folder says are started
 
@@ -60,8 +60,9 @@ def deploy(plan: Plan, ask: Ask) -> Iterator[Step]:
     Raises:
         RuntimeError: something was refused; what was put before stays, as in Azure.
     """
-    ask("PUT", f"{plan.factory}?api-version={API}", plan.body)
-    yield Step("put", "factory", plan.factory.rpartition("/")[2])
+    if plan.body or not _is_there(plan, ask):
+        ask("PUT", f"{plan.factory}?api-version={API}", plan.body or {"properties": {}})
+        yield Step("put", "factory", plan.factory.rpartition("/")[2])
     items = ordered(plan.items)
     running = _running(plan, ask)
     for one in items:
@@ -77,6 +78,13 @@ def deploy(plan: Plan, ask: Ask) -> Iterator[Step]:
     for one in items:
         if plan.start and one.kind == "triggers" and _is_started(one):
             yield Step(_started(plan, one, ask), "triggers", one.name)
+
+
+def _is_there(plan: Plan, ask: Ask) -> bool:
+    try:
+        return ask("GET", f"{plan.factory}?api-version={API}", None) is not None
+    except RuntimeError:
+        return False
 
 
 def _started(plan: Plan, one: Item, ask: Ask) -> str:
