@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from struct import error
-from typing import Any
 
 import pyarrow as pa
 
 from emulators.warehouse.engine.answers import Column
-from emulators.warehouse.engine.types import SqlType
+from emulators.warehouse.wire.columns_read import column_of
+from emulators.warehouse.wire.framing import BYTE, SHORT, NeedMore
 from emulators.warehouse.wire.packets import BadStream, Reader
-from emulators.warehouse.wire.types_read import NeedMore, Read, described
+from emulators.warehouse.wire.types_read import Described, described
 
 COLUMNS, ROW, NULLS_ROW = 0x81, 0xD1, 0xD2
 ENDS = frozenset((0xFD, 0xFE, 0xFF))
 DONE_SIZE = 13
 NO_COLUMNS = 0xFFFF
 ROWS_AT_ONCE = 8192
+NO_SHORT = 0xFFFF
 LARGEST_ROW = 1 << 31
 LARGEST_COLUMNS = 1 << 18
 
@@ -25,11 +26,19 @@ LARGEST_COLUMNS = 1 << 18
 class Rows:
     """The columns of rows, and the values read so far, a column each."""
 
-    def __init__(self, columns: Sequence[Column], reads: Sequence[Read]) -> None:
+    def __init__(self, columns: Sequence[Column], kinds: Sequence[Described]) -> None:
         self.columns = tuple(columns)
-        self._reads = tuple(reads)
-        self._values: list[list[Any]] = [[] for _ in columns]
+        self._kinds = tuple(kinds)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Empty columns, and what to do for each of a row: how it is framed, where it goes."""
         self.count = 0
+        self._values: list[list[bytes | None]] = [[] for _ in self.columns]
+        self._steps = [
+            (kind.frame.kind, kind.frame.take, values.append)
+            for kind, values in zip(self._kinds, self._values, strict=True)
+        ]
 
     @classmethod
     def described(cls, reader: Reader) -> Rows:
@@ -39,7 +48,7 @@ class Rows:
             BadStream: malformed, or cut.
         """
         columns: list[Column] = []
-        reads: list[Read] = []
+        kinds: list[Described] = []
         count = reader.number(2)
         for _ in range(0 if count == NO_COLUMNS else count):
             flags = reader.number(6) >> 32
@@ -49,8 +58,8 @@ class Rows:
             name = reader.b_text()
             nullable, identity = bool(flags & 1), bool(flags & 0x10)
             columns.append(Column(name, kind.sql, nullable=nullable, identity=identity))
-            reads.append(kind.read)
-        return cls(columns, reads)
+            kinds.append(kind)
+        return cls(columns, kinds)
 
     @property
     def full(self) -> bool:
@@ -58,54 +67,73 @@ class Rows:
 
     def read(self, data: bytes, at: int) -> int:
         """Read whole rows from `at`; return where they stop: full, cut, or something else."""
-        reads, values = self._reads, self._values
-        end, took = len(data), self.count
-        row: list[Any]
+        end = len(data)
         try:
-            while at < end and took < ROWS_AT_ONCE:
+            while at < end and self.count < ROWS_AT_ONCE:
                 token = data[at]
                 if token == ROW:
-                    here = at + 1
-                    row = []
-                    for read in reads:
-                        value, here = read(data, here)
-                        row.append(value)
+                    here = self._row(data, at + 1)
                 elif token == NULLS_ROW:
-                    row, here = self._nulls_row(data, at + 1)
+                    here = self._nulls_row(data, at + 1)
                 else:
                     break
+                if here > end:
+                    raise NeedMore
                 at = here
-                for column, value in zip(values, row, strict=True):
-                    column.append(value)
-                took += 1
+                self.count += 1
         except (NeedMore, IndexError, error):
-            pass  # the rest of the row comes with the next bytes
-        self.count = took
+            for values in self._values:  # the rest of the row comes with the next bytes
+                del values[self.count :]
         return at
 
-    def _nulls_row(self, data: bytes, at: int) -> tuple[list[Any], int]:
+    def _row(self, data: bytes, at: int) -> int:
+        """One row; the usual frames without a call, for this is where a load spends its time."""
+        for frame, take, append in self._steps:
+            if frame == BYTE:
+                size = data[at]
+                at += 1
+                if size:
+                    append(data[at : at + size])
+                    at += size
+                else:
+                    append(None)
+            elif frame == SHORT:
+                size = data[at] | data[at + 1] << 8
+                at += 2
+                if size != NO_SHORT:
+                    append(data[at : at + size])
+                    at += size
+                else:
+                    append(None)
+            else:
+                value, at = take(data, at)
+                append(value)
+        return at
+
+    def _nulls_row(self, data: bytes, at: int) -> int:
         """A row that begins with a bit for each column: 1 is NULL, and nothing follows of it."""
-        size = (len(self._reads) + 7) // 8
+        size = (len(self._kinds) + 7) // 8
         if at + size > len(data):
             raise NeedMore
         bits = int.from_bytes(data[at : at + size], "little")
         at += size
-        row: list[Any] = []
-        for number, read in enumerate(self._reads):
+        for number, (_, take, append) in enumerate(self._steps):
             if bits >> number & 1:
-                row.append(None)
+                append(None)
                 continue
-            value, at = read(data, at)
-            row.append(value)
-        return row, at
+            value, at = take(data, at)
+            append(value)
+        return at
 
     def batch(self, names: Sequence[str] | None = None) -> pa.RecordBatch:
-        """What was read, as a batch; the next begins empty."""
-        values, self._values = self._values, [[] for _ in self.columns]
-        self.count = 0
-        arrays = [
-            _array(column.type, items) for column, items in zip(self.columns, values, strict=True)
-        ]
+        """What was read, as a batch; the next begins empty.
+
+        Raises:
+            BadStream: values that are none of their type.
+        """
+        values = self._values
+        self._begin()
+        arrays = [column_of(kind, raw) for kind, raw in zip(self._kinds, values, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, names or [c.name for c in self.columns])
 
 
@@ -200,10 +228,3 @@ class BulkReader:
             return at
         self.done = True
         return len(data)
-
-
-def _array(sql: SqlType, items: list[Any]) -> pa.Array:
-    """A column of values as Arrow holds it."""
-    if sql.name == "uniqueidentifier":
-        return pa.array([None if item is None else str(item) for item in items], sql.arrow)
-    return pa.array(items, sql.arrow)

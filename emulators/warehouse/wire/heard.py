@@ -21,9 +21,10 @@ from emulators.warehouse.engine.answers import (
 )
 from emulators.warehouse.wire import tokens
 from emulators.warehouse.wire.bulk import Rows
+from emulators.warehouse.wire.framing import NeedMore
 from emulators.warehouse.wire.outgoing import Line
 from emulators.warehouse.wire.packets import BadStream, Reader
-from emulators.warehouse.wire.types_read import NeedMore, described
+from emulators.warehouse.wire.types_read import described
 
 DONE_BODY = struct.Struct("<HHQ")
 SHORT_TOKENS = frozenset((0xA4, 0xA5, 0xA9, tokens.LOGIN_ACK))  # told by two bytes of length

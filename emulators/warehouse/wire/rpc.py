@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from struct import error
 
 from emulators.warehouse.engine.answers import Argument
+from emulators.warehouse.wire.framing import NeedMore
 from emulators.warehouse.wire.packets import BadStream, Reader, headers_length
-from emulators.warehouse.wire.types_read import NeedMore, described
+from emulators.warehouse.wire.types_read import described
 
 BY_NUMBER = {
     1: "sp_cursor", 2: "sp_cursoropen", 3: "sp_cursorprepare", 4: "sp_cursorexecute",

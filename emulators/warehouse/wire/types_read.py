@@ -11,30 +11,18 @@ from typing import Any
 from uuid import UUID
 
 from emulators.warehouse.engine.types import MAX, SqlType
+from emulators.warehouse.wire import framing
+from emulators.warehouse.wire.framing import Frame
 from emulators.warehouse.wire.packets import BadStream, Reader
 
-Read = Callable[[bytes, int], tuple[Any, int]]
-"""Bytes and a position to a value and the position behind it.
-
-IndexError and `struct.error` when the bytes end within; a slice may be short, and is then checked.
-"""
-
 PLP = 0xFFFF
-NO_PLP, UNKNOWN_PLP = 0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFE
 UTF8_FLAG = 0x0400_0000
 FIRST_DAY = date(1, 1, 1).toordinal()
 FIRST_1900 = datetime.combine(date(1900, 1, 1), time())
-LARGEST_VALUE = 1 << 30
-"""Bytes of one value that are taken at most: a gibibyte is half of what the product takes."""
 
-_U2, _U4, _U8 = Struct("<H"), Struct("<I"), Struct("<Q")
-_I2, _I4, _I8 = Struct("<h"), Struct("<i"), Struct("<q")
+_U4, _I2, _I4 = Struct("<I"), Struct("<h"), Struct("<i")
 _F4, _F8 = Struct("<f"), Struct("<d")
 _DATETIME, _SMALL = Struct("<iI"), Struct("<HH")
-
-
-class NeedMore(Exception):
-    """The bytes so far end within a value."""
 
 
 class UnsupportedType(Exception):
@@ -43,103 +31,23 @@ class UnsupportedType(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A type as it was sent, and how its values are read."""
+    """A type as it was sent: how its values are framed, and what their bytes mean."""
 
     sql: SqlType
-    read: Read
+    frame: Frame
+    convert: Callable[[bytes], Any]
     texts: bool = False  # TEXT and its like: COLMETADATA adds a table's name
+    code: str = ""  # of texts
 
+    def read(self, data: bytes, at: int) -> tuple[Any, int]:
+        """The value at a position, and the position behind it.
 
-def _need(data: bytes, end: int) -> None:
-    if end > len(data):
-        raise NeedMore
-
-
-def _sized(convert: Callable[[bytes], Any]) -> Read:
-    """Values behind a length byte; the length 0 is NULL."""
-
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        size = data[at]
-        at += 1
-        if not size:
-            return None, at
-        end = at + size
-        _need(data, end)
-        return convert(data[at:end]), end
-
-    return read
-
-
-def _fixed(size: int, convert: Callable[[bytes], Any]) -> Read:
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        end = at + size
-        _need(data, end)
-        return convert(data[at:end]), end
-
-    return read
-
-
-def _short(convert: Callable[[bytes], Any]) -> Read:
-    """Values behind two bytes of length; 0xFFFF is NULL."""
-
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        (size,) = _U2.unpack_from(data, at)
-        at += 2
-        if size == 0xFFFF:
-            return None, at
-        end = at + size
-        _need(data, end)
-        return convert(data[at:end]), end
-
-    return read
-
-
-def _chunked(convert: Callable[[bytes], Any]) -> Read:
-    """Values in chunks, of a length told before or not."""
-
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        (total,) = _U8.unpack_from(data, at)
-        at += 8
-        if total == NO_PLP:
-            return None, at
-        parts, held = [], 0
-        while True:
-            (size,) = _U4.unpack_from(data, at)
-            at += 4
-            if not size:
-                break
-            held += size
-            if held > LARGEST_VALUE:
-                raise BadStream("a value is longer than a gibibyte")
-            _need(data, at + size)
-            parts.append(data[at : at + size])
-            at += size
-        if total not in (UNKNOWN_PLP, held):
-            raise BadStream(f"chunks of {held} bytes make up a value of {total}")
-        return convert(parts[0] if len(parts) == 1 else b"".join(parts)), at
-
-    return read
-
-
-def _long(convert: Callable[[bytes], Any], *, pointer: bool) -> Read:
-    """TEXT, NTEXT, IMAGE: in rows behind a text pointer, in parameters behind four bytes alone."""
-
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        if pointer:
-            size = data[at]
-            at += 1
-            if not size:
-                return None, at
-            at += size + 8
-        (length,) = _I4.unpack_from(data, at)
-        at += 4
-        if length < 0:
-            return None, at
-        end = at + length
-        _need(data, end)
-        return convert(data[at:end]), end
-
-    return read
+        Raises:
+            NeedMore, IndexError, struct.error: the bytes end within it.
+            BadStream: it is malformed.
+        """
+        raw, at = self.frame.take(data, at)
+        return (None if raw is None else self.convert(raw)), at
 
 
 def _integer(data: bytes) -> int:
@@ -283,7 +191,7 @@ def described(reader: Reader, *, in_rows: bool = False) -> Described:
 
 def _of_plain(token: int, _: Reader) -> Described:
     name, size, convert = _PLAIN[token]
-    return Described(SqlType(name), _fixed(size, convert))
+    return Described(SqlType(name), framing.fixed(size), convert)
 
 
 def _of_family(token: int, reader: Reader) -> Described:
@@ -291,41 +199,24 @@ def _of_family(token: int, reader: Reader) -> Described:
     size = reader.number(1)
     if size not in names:
         raise BadStream(f"type {token:#x} of {size} bytes")
-    return Described(SqlType(names[size]), _checked(names, convert))
+    return Described(SqlType(names[size]), framing.by_byte(*names), convert)
 
 
 def _of_guid(_: int, reader: Reader) -> Described:
     reader.take(1)
-    return Described(SqlType("uniqueidentifier"), _checked({16: ""}, _guid))
+    return Described(SqlType("uniqueidentifier"), framing.by_byte(16), _guid)
 
 
 def _of_date(_: int, __: Reader) -> Described:
-    return Described(SqlType("date"), _checked({3: ""}, _date))
+    return Described(SqlType("date"), framing.by_byte(3), _date)
 
 
 def _of_null(_: int, __: Reader) -> Described:
-    return Described(SqlType("nvarchar", 4000), lambda _, at: (None, at))
+    return Described(SqlType("nvarchar", 4000), framing.nothing, bytes)
 
 
 def _guid(data: bytes) -> UUID:
     return UUID(bytes_le=data)
-
-
-def _checked(sizes: dict[int, str], convert: Callable[[bytes], Any]) -> Read:
-    """Values behind a length byte that has one of few values."""
-
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        size = data[at]
-        at += 1
-        if not size:
-            return None, at
-        if size not in sizes:
-            raise BadStream(f"a value of {size} bytes")
-        end = at + size
-        _need(data, end)
-        return convert(data[at:end]), end
-
-    return read
 
 
 def _of_decimal(_: int, reader: Reader) -> Described:
@@ -334,7 +225,7 @@ def _of_decimal(_: int, reader: Reader) -> Described:
     if not 1 <= precision <= 38 or scale > precision:
         raise BadStream(f"decimal({precision},{scale})")
     sql = SqlType("decimal", precision=precision, scale=scale)
-    return Described(sql, _checked({5: "", 9: "", 13: "", 17: ""}, _decimal(scale)))
+    return Described(sql, framing.by_byte(5, 9, 13, 17), _decimal(scale))
 
 
 def _of_scaled(token: int, reader: Reader) -> Described:
@@ -343,7 +234,7 @@ def _of_scaled(token: int, reader: Reader) -> Described:
         raise BadStream(f"a scale of {scale}")
     name, make = _SCALED[token]
     size = (3 if scale <= 2 else 4 if scale <= 4 else 5) + {"time": 0, "datetime2": 3}.get(name, 5)
-    return Described(SqlType(name, scale=scale), _checked({size: ""}, make(scale)))
+    return Described(SqlType(name, scale=scale), framing.by_byte(size), make(scale))
 
 
 def _of_length(token: int, reader: Reader) -> Described:
@@ -351,6 +242,7 @@ def _of_length(token: int, reader: Reader) -> Described:
     size = reader.number(1 if old else 2)
     if token in _BINARIES:
         convert: Callable[[bytes], Any] = bytes
+        code = ""
         sql = SqlType(_BINARIES[token], MAX if size == PLP and not old else size)
     else:
         wide = token in (0xE7, 0xEF)
@@ -358,9 +250,8 @@ def _of_length(token: int, reader: Reader) -> Described:
         length = MAX if size == PLP and not old else size // 2 if wide else size
         sql = SqlType(_TEXTS[token], length, collation=_collation(code))
         convert = _text(code)
-    if old:
-        return Described(sql, _sized(convert))
-    return Described(sql, _chunked(convert) if size == PLP else _short(convert))
+    large = framing.in_chunks if size == PLP else framing.by_short
+    return Described(sql, framing.by_byte() if old else large, convert, code=code)
 
 
 def _code(collation: bytes, wide: bool) -> str:
@@ -381,13 +272,14 @@ def _of_long(token: int, reader: Reader, in_rows: bool) -> Described:
     if token != 0x22:
         code = _code(reader.take(5), token == 0x63)
     convert = _text(code) if code else bytes
-    return Described(SqlType(_LONGS[token], MAX), _long(convert, pointer=in_rows), texts=True)
+    frame = framing.by_pointer if in_rows else framing.by_long
+    return Described(SqlType(_LONGS[token], MAX), frame, convert, texts=True, code=code)
 
 
 def _of_xml(_: int, reader: Reader) -> Described:
     if reader.number(1):  # a schema is named
         reader.b_text(), reader.b_text(), reader.us_text()
-    return Described(SqlType("nvarchar", MAX), _chunked(_xml))
+    return Described(SqlType("nvarchar", MAX), framing.in_chunks, _xml)
 
 
 def _xml(data: bytes) -> str:
