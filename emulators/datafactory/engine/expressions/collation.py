@@ -18,8 +18,13 @@ _PLACES = {mark: place for place, mark in enumerate(_MARKS)}
 # Letters that Unicode does not take apart and collation does.
 _SPELLED = {
     "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O",
-    "đ": "d", "Đ": "D", "ł": "l", "Ł": "L", "\u0131": "i",
+    "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ł": "l", "Ł": "L", "ħ": "h", "Ħ": "H",
 }  # fmt: skip
+# Letters of their own that come right behind one of the alphabet.
+_BEHIND = {"\u0131": "i", "ŋ": "n", "ŧ": "t", "ə": "e", "þ": "z"}
+# Accents in their order; others come after these by code point. A stroke counts as U+0338.
+_ACCENTS = "\u0301\u0300\u0306\u0302\u030c\u030a\u0308\u030b\u0303\u0307\u0338\u0327\u0328\u0304"
+_STROKE = _ACCENTS.index("\u0338") + 1
 _Weight = tuple[int, int]
 _Key = tuple[tuple[_Weight, ...], tuple[int, ...], tuple[int, ...]]
 _BLANK, _MARK, _SYMBOL, _DIGIT, _LETTER = range(5)
@@ -41,16 +46,21 @@ def _key(text: str) -> _Key:
     for character in unicodedata.normalize("NFD", text):
         category = unicodedata.category(character)
         if category in ("Mn", "Me") and accents:
-            accents[-1] = accents[-1] * 1024 + ord(character) - 0x2FF
+            accents[-1] = accents[-1] * 0x10000 + _accent(character)
         if category[0] == "M" or (category in ("Cc", "Cf") and not character.isspace()):
             continue
         spelled = _spelled(character)
         changed = spelled != character
         for letter in spelled:
             primary.append(_weight(letter))
-            accents.append(int(changed and len(spelled) == 1 and letter.isalpha()))
+            accents.append(_STROKE if changed and len(spelled) == 1 and letter.isalpha() else 0)
             cases.append(2 * changed + letter.isupper())
     return tuple(primary), tuple(accents), tuple(cases)
+
+
+def _accent(mark: str) -> int:
+    at = _ACCENTS.find(mark)
+    return at + 1 if at >= 0 else ord(mark)
 
 
 def _spelled(character: str) -> str:
@@ -73,5 +83,7 @@ def _weight(letter: str) -> _Weight:
         return _DIGIT, unicodedata.digit(letter)
     if category[0] in "PSZ":
         return _SYMBOL, ord(letter)
-    # Eth has a place of its own behind d.
-    return _LETTER, 2 * ord("d") + 1 if letter in "ðÐ" else 2 * ord(letter.lower()[0])
+    simple = letter.lower()[0]
+    if behind := _BEHIND.get(simple):
+        return _LETTER, 2 * ord(behind) + 1
+    return _LETTER, 2 * ord(simple)

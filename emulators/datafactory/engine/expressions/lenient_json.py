@@ -83,7 +83,9 @@ class _Reader:
 
     def first(self) -> Any:
         self.skip()
-        return None if self.at == len(self.text) else self.value(0)
+        if self.at == len(self.text) or self.text[self.at] == ",":
+            return None  # nothing, or an element that is left out
+        return self.value(0)
 
     def skip(self) -> None:
         found = _BLANK.match(self.text, self.at)
@@ -143,6 +145,8 @@ class _Reader:
             value = self.value(depth + 1)
             made.pop(key, None)
             made[key] = value
+            if self.ended():
+                return made
             self.comma("}")
         self.at += 1
         return made
@@ -156,9 +160,16 @@ class _Reader:
                 made.append(None)
                 continue
             made.append(self.value(depth + 1))
+            if self.ended():
+                return made
             self.comma("]")
         self.at += 1
         return made
+
+    def ended(self) -> bool:
+        """Whether the text stops after a whole value: what is open then counts as closed."""
+        self.skip()
+        return self.at == len(self.text)
 
     def comma(self, closing: str) -> None:
         mark = self.peek()

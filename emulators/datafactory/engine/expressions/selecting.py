@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from emulators.datafactory.engine.expressions.errors import ExpressionError, Kind
 from emulators.datafactory.engine.expressions.scope import Scope
 from emulators.datafactory.engine.expressions.values import (
+    CONTENT_TYPE,
     is_array,
+    is_content,
     is_object,
     member,
     to_int32,
@@ -41,12 +43,7 @@ def select(value: Any, selector: Selector, scope: Scope, source: str) -> Any:
             found, chosen = member(value, key)
             if found or selector.optional:
                 return chosen
-            names = ", ".join(map(str, value))
-            raise _error(
-                "missing_property",
-                source,
-                f"property '{key}' doesn't exist, available properties are '{names}'",
-            )
+            raise _missing(source, value, key)
     elif type(key) is int and is_array(value):
         key = to_int32(key)
         if 0 <= key < len(value):
@@ -55,6 +52,14 @@ def select(value: Any, selector: Selector, scope: Scope, source: str) -> Any:
             return None
         raise _outside(source, key, len(value))
     raise _not_selectable(source, value, key)
+
+
+def _missing(source: str, value: Mapping[str, Any], key: str) -> ExpressionError:
+    why = f", available properties are '{', '.join(map(str, value))}'"
+    if is_content(value):
+        media = value[CONTENT_TYPE]
+        why = f". Property selection is not supported on content of type '{media}'"
+    return _error("missing_property", source, f"property '{key}' doesn't exist{why}")
 
 
 def _outside(source: str, key: int, size: int) -> ExpressionError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import codecs
+import contextlib
 import re
 from typing import Any
 
@@ -34,7 +36,7 @@ _CHARSET = re.compile(r";\s*charset=([^;]*)", re.IGNORECASE)
 _STRICT_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}\Z")
 _NO_BLANKS = str.maketrans("", "", " \t\r\n")
 _HEX_ESCAPES = re.compile(rb"%([0-9A-Fa-f]{2})")
-_ESCAPE = re.compile("((?:%[0-9A-Fa-f]{2})+)|%u([0-9A-Fa-f]{4})")
+_RUN = re.compile(r"%u([0-9A-Fa-f]{4})|((?:(?!%u[0-9A-Fa-f]{4})[\x00-\x7f])+)")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
 _ESCAPED = [chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in range(256)]
 
@@ -102,63 +104,71 @@ def data_uri(value: Any) -> str:
     return f"data:{media};charset=utf-8;base64,{data}"
 
 
-def _read_data_uri(name: str, value: Any) -> tuple[str, str, str]:
-    """Media type with its parameters, charset or "", and base64 text of a data URI."""
+def _read_data_uri(name: str, value: Any) -> tuple[str, str, str, bool]:
+    """Media type with its parameters, charset or "", data, and whether the data are base64."""
     found = _DATA_URI.match(text_argument(name, 1, value))
     if found is None or re.match(r"\s*;(?!base64\Z)", found[1], re.IGNORECASE):
         raise wrong_value(name, f"The value '{value}' is not a valid data URI.")
-    media, data = found[1], found[2]
-    if not _BASE64.search(media):
-        data = base64.b64encode(encoded(unescape(data))).decode()
-    media = _BASE64.sub("", media) or PLAIN_TEXT
+    media = _BASE64.sub("", found[1]) or PLAIN_TEXT
     charset = _CHARSET.search(media)
-    return media, charset[1] if charset else "", data
+    return media, charset[1] if charset else "", found[2], bool(_BASE64.search(found[1]))
 
 
 @TABLE.add("dataUriToBinary", 1)
 def data_uri_to_binary(value: Any) -> dict[str, str]:
-    media, charset, data = _read_data_uri("dataUriToBinary", value)
+    media, charset, data, is_base64 = _read_data_uri("dataUriToBinary", value)
     if not _MEDIA.match(media):
         raise wrong_value("dataUriToBinary", f"The content type '{media}' is not well formed.")
-    if charset:
-        _in_charset("dataUriToBinary", b"", charset)
-    return {CONTENT_TYPE: media, CONTENT: data}
+    _known("dataUriToBinary", charset.strip() or "utf-8")
+    if is_base64:
+        return {CONTENT_TYPE: media, CONTENT: data}
+    return content(media, encoded(unescape(data)))
 
 
 @TABLE.add("dataUriToString", 1)
 def data_uri_to_string(value: Any) -> str:
-    _, charset, data = _read_data_uri("dataUriToString", value)
+    _, charset, data, is_base64 = _read_data_uri("dataUriToString", value)
     if charset.lower() not in ("", "utf-8"):
         raise wrong_value("dataUriToString", f"The charset '{charset}' is not supported.")
-    return _utf8(_from_base64("dataUriToString", data))
+    return _utf8(_from_base64("dataUriToString", data)) if is_base64 else unescape(data)
 
 
 @TABLE.add("decodeDataUri", 1)
 def decode_data_uri(value: Any) -> Any:
-    media, charset, data = _read_data_uri("decodeDataUri", value)
+    media, charset, data, is_base64 = _read_data_uri("decodeDataUri", value)
     kind = media.partition(";")[0]
-    if kind.lower().startswith("text/"):
-        raw = _from_base64("decodeDataUri", data)
-        return _in_charset("decodeDataUri", raw, charset or "us-ascii")
-    if re.match(r"application/([\w.-]+\+)?json\Z", kind, re.IGNORECASE):
-        raw = _from_base64("decodeDataUri", data)
-        try:
-            return read_json(_in_charset("decodeDataUri", raw, charset or "utf-8"))
-        except BadJson as error:
-            raise wrong_value("decodeDataUri", str(error)) from None
-    _in_charset("decodeDataUri", b"", charset or "us-ascii")
-    return {CONTENT_TYPE: f"{kind};charset={charset or 'us-ascii'}", CONTENT: data}
+    is_json = re.match(r"application/([\w.-]+\+)?json\Z", kind, re.IGNORECASE)
+    charset = charset or "us-ascii"
+    _known("decodeDataUri", charset)
+    if not is_json and not kind.lower().startswith("text/"):
+        if not is_base64:
+            plain = unescape(data, charset).encode(charset, "replace")
+            data = base64.b64encode(plain.removeprefix(codecs.BOM_UTF16_LE)).decode()
+        return {CONTENT_TYPE: f"{kind};charset={charset}", CONTENT: data}
+    text = unescape(data, charset)
+    if is_base64:
+        text = _decoded(_from_base64("decodeDataUri", data), charset)
+    if not is_json:
+        return text
+    try:
+        return read_json(text)
+    except BadJson as error:
+        raise wrong_value("decodeDataUri", str(error)) from None
 
 
-def _in_charset(name: str, data: bytes, charset: str) -> str:
-    if not re.match(r"[\w.:-]+\Z", charset):
-        raise wrong_value(name, f"The charset '{charset}' is not valid.")
+def _known(name: str, charset: str) -> None:
+    if re.match(r"[\w.:-]+\Z", charset, re.ASCII):
+        with contextlib.suppress(LookupError):
+            "".encode(charset)
+            return
+    raise wrong_value(name, f"The charset '{charset}' is not known.")
+
+
+def _decoded(data: bytes, charset: str) -> str:
+    """Bytes as text; what is not ASCII in ASCII becomes a question mark, as in .NET."""
     if charset.lower() in ("ascii", "us-ascii"):
         return bytes(byte if byte < 128 else ord("?") for byte in data).decode("ascii")
-    try:
-        return data.decode(charset, errors="replace")
-    except (LookupError, ValueError):
-        raise wrong_value(name, f"The charset '{charset}' is not known.") from None
+    return data.decode(charset, errors="replace")
 
 
 @TABLE.add("uriComponent", 1, None)
@@ -177,18 +187,22 @@ def _escape(values: tuple[Any, ...]) -> str:
     return "".join([_ESCAPED[byte] for byte in data])
 
 
-def unescape(text: str) -> str:
-    """Percent escapes resolved as UTF-8, `+` as a blank; bad escapes stay."""
+def unescape(text: str, charset: str = "utf-8") -> str:
+    """Percent escapes and ASCII resolved in a charset, `+` as a blank; bad escapes stay."""
     text = text.replace("+", " ")
-    if "%" not in text:
+    if "%" not in text and charset == "utf-8":
         return text
 
     def resolve(found: re.Match[str]) -> str:
-        if found[2]:
-            return chr(int(found[2], 16))
-        return _utf8(bytes.fromhex(found[1].replace("%", "")))
+        if found[1]:
+            return chr(int(found[1], 16))
+        return _decoded(_HEX_ESCAPES.sub(_byte, found[2].encode("ascii")), charset)
 
-    return _ESCAPE.sub(resolve, text)
+    return _RUN.sub(resolve, text)
+
+
+def _byte(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 16)])
 
 
 @TABLE.add("uriComponentToString", 1)
@@ -204,5 +218,4 @@ def decode_uri_component(value: Any) -> str:
 @TABLE.add("uriComponentToBinary", 1)
 def uri_component_to_binary(value: Any) -> dict[str, str]:
     data = encoded(text_argument("uriComponentToBinary", 1, value)).replace(b"+", b" ")
-    plain = _HEX_ESCAPES.sub(lambda found: bytes([int(found[1], 16)]), data)
-    return content(BINARY, plain)
+    return content(BINARY, _HEX_ESCAPES.sub(_byte, data))
