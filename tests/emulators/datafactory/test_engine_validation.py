@@ -165,6 +165,9 @@ def test_what_is_switched_off_is_not_looked_into() -> None:
 
 def test_a_variable_that_is_set_is_declared() -> None:
     assert "cannot be found" in told(sets("v", "z"), variables=STRINGS)[0].message
+    append = of("AppendVariable", variableName="x", value="v")
+    assert "no Array" in told(append, variables=STRINGS)[0].message
+    assert told(append, variables={"X": {"type": "array"}}) == []
     back = of(
         "SetVariable", variableName="pipelineReturnValue", setSystemVariable=True,
         value=[{"key": "a", "value": {"type": "Expression", "content": "@nosuch()"}}],

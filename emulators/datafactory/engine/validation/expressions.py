@@ -19,7 +19,7 @@ RETURN_VALUE = "pipelinereturnvalue"
 class _Known:
     """What the expressions of a pipeline may name, in lower case."""
 
-    variables: frozenset[str]
+    variables: Mapping[str, str]  # name -> type
     parameters: frozenset[str]
     global_parameters: frozenset[str] | None
 
@@ -34,7 +34,7 @@ def check(
     """Problems of every expression of the active activities."""
     all_of_them = frozenset(node.key for node in nodes)
     known = _Known(
-        _names(properties, "variables"),
+        _types(properties),
         _names(properties, "parameters"),
         None if global_parameters is None else frozenset(n.lower() for n in global_parameters),
     )
@@ -50,6 +50,14 @@ def check(
 def _names(properties: Mapping[str, Any], member: str) -> frozenset[str]:
     declared = properties.get(member)
     return frozenset(n.lower() for n in declared) if isinstance(declared, Mapping) else frozenset()
+
+
+def _types(properties: Mapping[str, Any]) -> dict[str, str]:
+    declared = properties.get("variables")
+    return {
+        name.lower(): str(one.get("type", "")).lower() if isinstance(one, Mapping) else ""
+        for name, one in (declared.items() if isinstance(declared, Mapping) else ())
+    }
 
 
 def _texts(node: Node) -> Iterator[tuple[str, str]]:
@@ -150,6 +158,11 @@ def _variable(node: Node, known: _Known) -> Iterator[Problem]:
     if name and name.lower() not in known.variables:
         yield node.problem(
             "typeProperties.variableName", f"The template variable '{name}' cannot be found."
+        )
+    elif name and node.kind == "appendvariable" and known.variables[name.lower()] != "array":
+        yield node.problem(
+            "typeProperties.variableName",
+            f"'{node.name}' appends to the variable '{name}', which is no Array.",
         )
 
 
