@@ -11,6 +11,7 @@ from emulators.warehouse.engine.answers import Login, LoginFailed
 from emulators.warehouse.engine.databases import Database, Databases
 from emulators.warehouse.engine.security.access import Access
 from emulators.warehouse.engine.security.logins import Logins, Principal
+from emulators.warehouse.engine.tsql.monitoring import Requests
 from emulators.warehouse.engine.tsql.session import SqlSession
 from emulators.warehouse.errors import SqlError
 
@@ -31,6 +32,7 @@ class Server:
         self.clock: Clock = ctx.clock
         self.name = f"{ctx.settings.workspace}.sql.azuresynapse.net"
         self.logins = Logins(ctx)
+        self.requests = Requests()
         self.databases = Databases(ctx.state / "warehouse")
         self.external: Any = None
         self._numbers = count(FIRST_SPID)

@@ -17,15 +17,20 @@ if TYPE_CHECKING:
     from emulators.warehouse.engine.tsql.session import Session
 
 _STAGED = "#rehearsal_bulk"
+_TABLE = f'temp."{_STAGED}"'
+_HELD = 64 * 2**20
+"""Bytes of rows held in memory; beyond, they wait in a temporary table of DuckDB's."""
 
 
 class TableLoad:
-    """Each batch goes into a staging table of its columns' own types; `finish` inserts it all."""
+    """Rows wait in memory, then in a staging table; `finish` inserts them as one statement."""
 
     def __init__(self, session: Session, table: str, columns: Sequence[Column]) -> None:
         self._session, self._table = session, table
         self.columns: Sequence[Column] = columns
         self._batches: list[pa.RecordBatch] = []
+        self._rows = self._bytes = 0
+        self._staged = False
 
     @classmethod
     def of(
@@ -52,8 +57,20 @@ class TableLoad:
         return cls(session, target, columns or [c for c in table if not c.identity])
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Keep rows; they are columns of Arrow and small beside their text."""
+        """Keep rows."""
         self._batches.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._bytes > _HELD:
+            self._stage()
+
+    def _stage(self) -> None:
+        """Hand what is held to DuckDB."""
+        session = self._session
+        with session.plans.staged(f"{_STAGED}_part", tuple(self.columns), self._batches):
+            into = "INSERT INTO {}" if self._staged else "CREATE OR REPLACE TEMP TABLE {} AS"
+            session.con.execute(f'{into.format(_TABLE)} FROM "{_STAGED}_part"')
+        self._staged, self._batches, self._bytes = True, [], 0
 
     def finish(self) -> Iterator[Answer]:
         """Insert what came, as one statement.
@@ -61,23 +78,31 @@ class TableLoad:
         Raises:
             SqlError: a row does not fit the table; then none is inserted.
         """
-        rows = sum(batch.num_rows for batch in self._batches)
-        batches, self._batches = self._batches, []
-        if rows:
-            self._session.change(lambda: self._insert(batches))
-        self._session.rowcount, self._session.error = rows, 0
-        yield Finished(rows, 0xC3)
+        if self._staged and self._batches:
+            self._stage()
+        if self._rows:
+            self._session.change(self._insert)
+        self._session.rowcount, self._session.error = self._rows, 0
+        yield Finished(self._rows, 0xC3)
+        self.abandon()
 
     def abandon(self) -> None:
         """Forget the rows."""
         self._batches = []
+        if self._staged:
+            self._staged = False
+            self._session.con.execute(f"DROP TABLE IF EXISTS {_TABLE}")
 
-    def _insert(self, batches: list[pa.RecordBatch]) -> None:
+    def _insert(self) -> None:
         session = self._session
         listed = ", ".join(quote(c.name) for c in self.columns)
         text = f"INSERT INTO {self._table} ({listed}) SELECT {listed} FROM [{_STAGED}]"
-        staged = session.plans.staged(_STAGED, tuple(self.columns), batches)
-        with staged:
-            fragment = cut(tokenize(text), text)
-            plan: Any = session.plans.statement(fragment, {})
+        columns = tuple(self.columns)
+        source = (
+            session.plans.known(_STAGED, columns)
+            if self._staged
+            else session.plans.staged(_STAGED, columns, self._batches)
+        )
+        with source:
+            plan: Any = session.plans.statement(cut(tokenize(text), text), {})
             plan.execute(session.con, {})

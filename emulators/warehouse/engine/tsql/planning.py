@@ -126,15 +126,23 @@ class Plans:
         schema = pa.schema([pa.field(c.name, c.type.arrow) for c in columns])
         rows = pa.Table.from_batches([pa.record_batch(b.columns, schema) for b in batches], schema)
         session.con.register(name, rows)
-        session.temporary[name.lower()] = Table(
-            0, "", name, tuple(TableColumn(c.name, c.type) for c in columns), _ident(name)
-        )
+        try:
+            with self.known(name, columns):
+                yield
+        finally:
+            with suppress(duckdb.Error):  # a failed transaction has forgotten it already
+                session.con.unregister(name)
+
+    @contextmanager
+    def known(self, name: str, columns: tuple[Column, ...]) -> Iterator[None]:
+        """Let statements see what DuckDB has under `name` as a temporary table."""
+        session = self._session
+        made = tuple(TableColumn(c.name, c.type, c.nullable) for c in columns)
+        session.temporary[name.lower()] = Table(0, "", name, made, _ident(name))
         try:
             yield
         finally:
             del session.temporary[name.lower()]
-            with suppress(duckdb.Error):  # a failed transaction has forgotten it already
-                session.con.unregister(name)
             self.forget()
 
     def _plan(

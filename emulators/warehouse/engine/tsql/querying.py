@@ -46,8 +46,12 @@ def data(session: Session, statement: nodes.Sql) -> Iterator[Answer]:
         yield from _described(session, fragment, types)
         return
     yield from session.begun_implicitly(statement.verb)
-    with session.predicting(fragment) as fragment:
+    with (
+        session.server.requests.noted(session, statement.fragment) as request,
+        session.written_out(fragment) as fragment,
+    ):
         plan = session.plans.statement(fragment, types)
+        request.label = plan.label or None
         session.authorize(plan.objects)
         if plan.kind == "rows" and plan.command == SELECT:
             yield from _rows(session, plan, held)
@@ -173,7 +177,7 @@ def select_assign(session: Session, statement: nodes.SelectAssign) -> Iterator[A
     if fragment.reads or any(t.upper == "FROM" for t in fragment.tokens):
         session.transactions.check()
     types, held = evaluating.scope(session, fragment)
-    with session.predicting(fragment) as fragment:
+    with session.written_out(fragment) as fragment:
         plan = session.plans.statement(fragment, types)
         session.authorize(plan.objects)
         result = plan.execute(session.con, held)

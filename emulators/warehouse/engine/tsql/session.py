@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +17,7 @@ from emulators.warehouse.engine.answers import (
 )
 from emulators.warehouse.engine.catalog.catalog import Catalog
 from emulators.warehouse.engine.security import access, changing
-from emulators.warehouse.engine.tsql import remote, running, telling
+from emulators.warehouse.engine.tsql import monitoring, remote, running, telling
 from emulators.warehouse.engine.tsql.blocks import parse_batch
 from emulators.warehouse.engine.tsql.borrowed import from_duckdb
 from emulators.warehouse.engine.tsql.fragments import cut
@@ -62,6 +62,7 @@ class SqlSession:
         self.principal: access.Principal = principal
         self.flavor: str = server.flavor
         self.clock: Clock = server.clock
+        self.entered = server.clock.now()
         self.server_name: str = server.name
         self.application: str = ""
         self.host: str = ""
@@ -387,15 +388,16 @@ class SqlSession:
         raise denied(action, name, self.database, schema)
 
     @contextmanager
-    def predicting(self, fragment: Fragment) -> Iterator[Fragment]:
-        """The fragment with every PREDICT in it made a table, while the statement runs."""
-        if not fragment.predicts:
-            yield fragment
-            return
-        from emulators.warehouse.engine.predict import expand
+    def written_out(self, fragment: Fragment) -> Iterator[Fragment]:
+        """The fragment with PREDICT and views of the server's made tables, while it runs."""
+        with ExitStack() as held:
+            if monitoring.asks(fragment):
+                fragment = held.enter_context(monitoring.shown(self, fragment))
+            if fragment.predicts:
+                from emulators.warehouse.engine.predict import expand
 
-        with expand(self, fragment) as plain:
-            yield plain
+                fragment = held.enter_context(expand(self, fragment))
+            yield fragment
 
     def drop_temporary(self, name: str) -> None:
         """Drop a temporary table if it is there."""
