@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,12 +94,13 @@ class World:
         name = f"{self.scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
         definition = f"/providers/Microsoft.Authorization/roleDefinitions/{role}"
         token = self.credential.get_token("https://management.azure.com/.default").token
-        requests.put(
+        answer = requests.put(
             f"https://management.azure.com{name}?api-version=2022-04-01",
             json={"properties": {"principalId": self.principal, "roleDefinitionId": definition}},
             headers={"Authorization": f"Bearer {token}"},
             timeout=30,
-        ).raise_for_status()
+        )
+        assert answer.status_code in (201, 409), answer.text  # 409: it has the role
 
     def publish(self, kind: str, name: str, properties: Mapping[str, Any]) -> None:
         operations = getattr(self.client, kind)
@@ -331,3 +333,69 @@ def test_what_is_not_run_fails_when_it_is_reached(world: World) -> None:
     assert run.status == "Failed"
     assert rows["N"].error["errorCode"] == "NotEmulated"
     assert os.environ["HTTPS_PROXY"]
+
+
+STEP = """
+$schema: https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json
+name: adf_step
+version: "1"
+type: command
+inputs:
+  factor: {type: integer}
+environment:
+  image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04
+command: test ${{inputs.factor}} = 7
+"""
+PIPELINE = """
+$schema: https://azuremlschemas.azureedge.net/latest/pipelineComponent.schema.json
+name: adf_pipeline
+version: "1"
+type: pipeline
+inputs:
+  factor: {type: integer, default: 5}
+jobs:
+  check:
+    type: command
+    component: ./step.yml
+    inputs:
+      factor: ${{parent.inputs.factor}}
+settings:
+  default_compute: azureml:cpu-cluster
+"""
+
+
+def test_a_pipeline_component_of_a_workspace_runs(
+    world: World, ml_client: Any, tmp_path: Path
+) -> None:
+    from azure.ai.ml import load_component
+
+    (tmp_path / "step.yml").write_text(STEP)
+    (tmp_path / "pipeline.yml").write_text(PIPELINE)
+    ml_client.components.create_or_update(load_component(tmp_path / "pipeline.yml"))
+    world.allow(CONTRIBUTOR)
+    place = {
+        "subscriptionId": world.env["AZURE_SUBSCRIPTION_ID"],
+        "resourceGroupName": world.group,
+        "mlWorkspaceName": world.env["AZUREML_WORKSPACE_NAME"],
+        "authentication": "MSI",
+    }
+    world.publish("linked_services", "Ml", {"type": "AzureMLService", "typeProperties": place})
+    activity = {
+        "name": "Train",
+        "type": "AzureMLExecutePipeline",
+        "linkedServiceName": {"referenceName": "Ml", "type": "LinkedServiceReference"},
+        "typeProperties": {
+            "mlPipelineId": "adf_pipeline",
+            "experimentName": "from-adf",
+            "mlPipelineParameters": {"factor": 7},
+        },
+    }
+    run, rows = world.run("Training", activity, wait_s=120)
+    assert run.status == "Succeeded", run.message
+    job = ml_client.jobs.get(rows["Train"].output["runId"])
+    assert (job.status, job.experiment_name) == ("Completed", "from-adf")
+    parameters: dict[str, Any] = activity["typeProperties"]  # type: ignore[assignment]
+    parameters["mlPipelineParameters"] = {"factor": 8}
+    run, rows = world.run("TrainingBadly", activity, wait_s=120)
+    assert run.status == "Failed"
+    assert rows["Train"].error["errorCode"] == "4126"

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from emulators.datafactory.engine.activities.base import ActivityFailed
+from emulators.datafactory.engine.expressions import Scope
 from emulators.warehouse.engine.answers import Answer, Failed, Login, Session
 from emulators.warehouse.errors import SqlError
 from tests.emulators.datafactory.lake import Lake
@@ -221,3 +222,22 @@ def test_a_table_is_made_where_that_is_asked_for(lake: Lake, sessions: Shared) -
     assert sessions.lake.execute("select * from dbo.fresh").fetchall() == [("1", "2")]
     with pytest.raises(ActivityFailed, match="upsert"):
         lake.copy(source, table(lake, "fresh"), None, {"writeBehavior": "upsert"})
+
+
+def test_a_workspaces_own_pool(lake: Lake, sessions: Shared) -> None:
+    pool = {"referenceName": "sqlpool", "type": "SqlPoolReference"}
+    activity = {
+        "type": "SqlPoolStoredProcedure",
+        "sqlPool": pool,
+        "typeProperties": {"storedProcedureName": "dbo.keep"},
+    }
+    scope = Scope(pipeline={"DataFactory": "ws"})
+    with pytest.raises(ActivityFailed, match=r"'ws\.sql\.azuresynapse\.net', Database: 'sqlpool'"):
+        lake.bench.do(activity, scope)
+    assert sessions.logins[-1].database == "sqlpool"
+    assert sessions.logins[-1].token  # the workspace's identity
+    body = {"type": "SqlPoolTable", "sqlPool": pool, "typeProperties": {"table": "people"}}
+    lake.bench.resources.publish("datasets", "Own", body)
+    look = {"type": "Lookup", "typeProperties": {"dataset": {"referenceName": "Own"}}}
+    with pytest.raises(ActivityFailed, match="SqlFailedToConnect"):
+        lake.bench.do(look, scope)

@@ -30,7 +30,7 @@ from emulators.datafactory.engine.connections.resolving import LinkedService, li
 ARM = "https://management.azure.com"
 RESOURCE = "https://management.azure.com/"
 API = "2024-10-01"
-PACE_S = 5.0
+PACE_S = 2.0
 NOT_FOUND, REFUSED, RUN_FAILED = "4124", "4123", "4126"
 ENDED = ("Completed", "Failed", "Canceled")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -8,10 +8,12 @@ from emulators.datafactory.engine.activities.requests import caller_of, text_val
 from emulators.datafactory.engine.activities.service_fields import fields
 from emulators.datafactory.engine.connections import sql, sql_tables
 from emulators.datafactory.engine.connections.credentials import masked
-from emulators.datafactory.engine.connections.resolving import LinkedService, linked_service_of
+from emulators.datafactory.engine.connections.resolving import (
+    LinkedService,
+    linked_service_of,
+    pool_of,
+)
 from emulators.datafactory.engine.connections.sql import SqlFailed
-from emulators.datafactory.engine.expressions import evaluate
-from emulators.datafactory.store import FACTORIES
 
 FAILED = "2402"
 
@@ -36,13 +38,9 @@ async def run_pool(call: Call) -> Done:
         ActivityFailed: no pool is named, or the database refuses.
     """
     pool = call.activity.raw.get("sqlPool") or call.activity.properties.get("sqlPool") or {}
-    name = str(evaluate(pool.get("referenceName") or "", call.scope))
-    if not name:
-        raise ActivityFailed("2103", "Please provide value for the required property 'sqlPool'.")
-    factory = call.ctx.store.get(FACTORIES, call.run.factory)
-    workspace = factory.name if factory else ""
-    place = {"server": f"{workspace}.sql.azuresynapse.net", "database": name}
-    return await _run(call, LinkedService(name, "SqlPool", place, call.scope))
+    with connecting(call, FAILED):
+        linked = pool_of(pool, call.scope)
+    return await _run(call, linked)
 
 
 async def _run(call: Call, linked: LinkedService) -> Done:

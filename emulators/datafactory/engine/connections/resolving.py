@@ -71,11 +71,14 @@ def dataset_of(published: Published, reference: Any, scope: Scope) -> Dataset:
     values = _parameters(raw, given, f"dataset '{name}'")
     inner = _bare(scope).with_(dataset=values)
     properties = evaluate(dict(raw.get("typeProperties") or {}), inner)
+    pool = raw.get("sqlPool")
     return Dataset(
         name,
         str(raw.get("type", "")),
         properties,
-        linked_service_of(published, raw.get("linkedServiceName"), inner),
+        pool_of(pool, inner)
+        if pool
+        else linked_service_of(published, raw.get("linkedServiceName"), inner),
         evaluate(raw.get("schema") or raw.get("structure"), inner),
         raw,
     )
@@ -93,6 +96,20 @@ def linked_service_of(published: Published, reference: Any, scope: Scope) -> Lin
     inner = _bare(scope).with_(dataset=None, linked_service=values)
     properties = evaluate(dict(raw.get("typeProperties") or {}), inner)
     return LinkedService(name, str(raw.get("type", "")), properties, inner)
+
+
+def pool_of(reference: Any, scope: Scope) -> LinkedService:
+    """The SQL pool of the Synapse workspace itself that `reference` names.
+
+    Raises:
+        ConnectionFailed: it names none.
+    """
+    name = str(evaluate((reference or {}).get("referenceName") or "", scope))
+    if not name:
+        raise ConnectionFailed("UserErrorInvalidReference", "A SQL pool is not referred to.")
+    workspace = scope.pipeline.get("DataFactory", "")
+    place = {"server": f"{workspace}.sql.azuresynapse.net", "database": name}
+    return LinkedService(name, "SqlPool", place, scope)
 
 
 def _referred(
