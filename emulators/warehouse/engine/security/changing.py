@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emulators.warehouse.engine.answers import Answer, Finished
+from emulators.warehouse.engine.answers import Answer, Finished, Message
 from emulators.warehouse.engine.security import granting
 from emulators.warehouse.engine.security.access import ROLES
 from emulators.warehouse.engine.tsql.lexing import Token
@@ -37,6 +37,9 @@ def run(session: Session, tokens: tuple[Token, ...]) -> Iterator[Answer]:
         change(session, reader)
     if not reader.done:
         raise reader.unexpected()
+    if reader.tokens[-2].upper == "RESULT_SET_CACHING":
+        text = "Rehearsal keeps no result-set cache: RESULT_SET_CACHING changes nothing."
+        yield Message(0, text)
     yield Finished(None, 0xC6)
 
 
@@ -288,6 +291,21 @@ def _create_database(session: Session, reader: Reader) -> None:
     session.server.databases.create(name)
 
 
+def _alter_database(session: Session, reader: Reader) -> None:
+    """`SET RESULT_SET_CACHING`: nothing is cached, and that is said."""
+    need(session)
+    name = reader.name()
+    if name.upper() != "CURRENT" and not session.server.databases.has(name):
+        text = (
+            f"User does not have permission to alter database '{name}', the database does not"
+            " exist, or the database is not in a state that allows access checks."
+        )
+        raise SqlError(5011, 14, 5, text)
+    reader.need("SET")
+    if not reader.take("RESULT_SET_CACHING") or reader.next().upper not in ("ON", "OFF"):
+        raise refused("ALTER DATABASE of anything but RESULT_SET_CACHING")
+
+
 def _drop_database(session: Session, reader: Reader) -> None:
     _need_admin(session)
     if_exists = reader.take("IF", "EXISTS")
@@ -308,5 +326,6 @@ _CHANGES: dict[tuple[str, str], Callable[[Session, Reader], None]] = {
     ("ALTER", "ROLE"): _alter_role,
     ("DROP", "ROLE"): _drop_role,
     ("CREATE", "DATABASE"): _create_database,
+    ("ALTER", "DATABASE"): _alter_database,
     ("DROP", "DATABASE"): _drop_database,
 }

@@ -11,7 +11,7 @@ from emulators.warehouse.engine.tsql.fragments import cut
 from emulators.warehouse.engine.tsql.lexing import tokenize
 from emulators.warehouse.engine.tsql.reading import Reader
 from emulators.warehouse.engine.tsql.typenames import read_type
-from emulators.warehouse.errors import SqlError, syntax
+from emulators.warehouse.errors import SqlError, refused, syntax
 
 _OPERATORS = {"=": ""} | {f"{sign}=": sign for sign in "+-*/%&|^"}
 _AFTER_ITEM = frozenset({",", "FROM", "WHERE", "GROUP", "ORDER", "UNION", "OPTION", "HAVING"})
@@ -239,7 +239,7 @@ def execute_body(reader: Reader, line: int) -> nodes.Statement:
 
 def _execute_options(reader: Reader) -> None:
     if reader.take("WITH") and not reader.take("RECOMPILE"):
-        raise reader.unexpected()
+        raise refused("EXECUTE ... WITH RESULT SETS", reader.line)
 
 
 def _argument(reader: Reader) -> nodes.Given:
