@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.running import Rehearsal
+
 
 @pytest.fixture(scope="module")
 def client(factories: Any) -> Any:
@@ -29,7 +31,9 @@ def factory(client: Any, group: str) -> Iterator[str]:
     client.factories.delete(group, "factory-of-children")
 
 
-def test_factories_are_made_found_changed_and_listed(client: Any, group: str, factory: str) -> None:
+def test_factories_are_made_found_changed_and_listed(
+    client: Any, group: str, factory: str, rehearsal: Rehearsal
+) -> None:
     from azure.mgmt.datafactory.models import FactoryUpdateParameters
 
     found = client.factories.get(group, factory.upper())
@@ -42,7 +46,7 @@ def test_factories_are_made_found_changed_and_listed(client: Any, group: str, fa
     assert "Factory-Of-Children" in [
         one.name for one in client.factories.list_by_resource_group(group)
     ]
-    assert "rehearsal" in [one.name for one in client.factories.list()]
+    assert rehearsal.env["AZURE_DATA_FACTORY_NAME"] in [one.name for one in client.factories.list()]
 
 
 def test_global_parameters_are_one_resource_of_many(client: Any, group: str, factory: str) -> None:

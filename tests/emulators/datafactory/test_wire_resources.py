@@ -184,3 +184,19 @@ def test_roles_decide(site: Wire) -> None:
     assert site.ask("GET", dev, token=site.token()).status_code == 401
     other = "https://nobody.dev.azuresynapse.net/pipelines?api-version=2020-12-01"
     assert site.ask("GET", other, token=own).status_code == 404
+
+
+def test_the_explicit_door_leads_to_a_workspace_and_on_through_its_pages(site: Wire) -> None:
+    site.arm("PUT", WORKSPACE.replace("syn-wire", "syn-door"), json={"location": "eastus"})
+    base = "https://localhost:8441/syn-door.dev.azuresynapse.net"
+    token, version = site.token("https://dev.azuresynapse.net"), "?api-version=2020-12-01"
+    for number in range(101):
+        url = f"{base}/pipelines/P{number:03}{version}"
+        made = site.ask("PUT", url, token=token, json={"properties": {"activities": []}})
+        assert made.status_code == 200
+    first = site.ask("GET", f"{base}/pipelines{version}", token=token).json()
+    assert len(first["value"]) == 100
+    assert first["nextLink"].startswith(f"{base}/pipelines?")
+    rest = site.ask("GET", first["nextLink"], token=token).json()
+    assert [one["name"] for one in rest["value"]] == ["P100"]
+    assert "nextLink" not in rest
