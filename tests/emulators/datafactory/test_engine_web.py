@@ -8,11 +8,15 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from emulators.datafactory.engine.activities.base import ActivityFailed
 from emulators.datafactory.engine.activities.catalogue import EXECUTORS, KNOWN_TYPES
 from emulators.datafactory.engine.activities.outgoing import Answer, Ask, NoAnswer, replaced
+from emulators.datafactory.engine.activities.web import merged
 from emulators.datafactory.engine.expressions import Scope
 from emulators.kernel.clock import ManualClock
 from emulators.kernel.context import Context
@@ -252,3 +256,26 @@ def test_a_type_that_is_not_run_fails_as_not_emulated(at: Bench) -> None:
         at.do({"type": "databricksnotebook", "typeProperties": {}})
     assert failed.value.code == "NotEmulated"
     assert "wait" not in EXECUTORS
+
+
+bodies = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.binary(max_size=60) | bodies.map(lambda value: json.dumps(value).encode()))
+@example(b'{"a": "\\ud800", "n": 123456789012345678901234567890}')
+@example(b'{"a": NaN}')
+@example(b"[" * 100_000)
+def test_any_answer_becomes_an_output_that_can_be_kept(body: bytes) -> None:
+    output = merged(Answer(200, (("X", "1"),), body))
+    orjson.dumps(output)
+    assert output["ADFWebActivityResponseHeaders"] == {"X": "1"}
+
+
+def test_a_length_that_is_written_is_not_believed(at: Bench) -> None:
+    far = FarSide(Answer(200))
+    answered(far, lambda: at.do(web(method="POST", body="ab", headers={"Content-Length": "0"})))
+    assert far.asked[0].headers == {}

@@ -9,6 +9,7 @@ from typing import Any
 
 from emulators.datafactory.engine.activities.base import RUNTIME, ActivityFailed, Call, Done
 from emulators.datafactory.engine.activities.failing import connecting
+from emulators.datafactory.engine.activities.plain import plain
 from emulators.datafactory.engine.activities.requests import caller_of
 from emulators.datafactory.engine.activities.service_fields import fields
 from emulators.datafactory.engine.connections import files, sql_tables
@@ -39,7 +40,7 @@ async def run(call: Call) -> Done:
     with connecting(call, FAILED):
         dataset = dataset_of(call.published, call.activity.properties.get("dataset"), call.scope)
         rows = await _taken(call, dataset, source, 1 if only_first else ROWS)
-    shown = [as_json(row, decimals_as_text=decimals) for row in rows]
+    shown = plain([as_json(row, decimals_as_text=decimals) for row in rows])
     if len(json.dumps(shown)) > SIZE_BYTES:
         raise ActivityFailed(
             FAILED, "The size of the Lookup activity's result is over its limit of 4 MB."

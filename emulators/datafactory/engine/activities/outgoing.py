@@ -62,7 +62,7 @@ class Answer:
         charset = kind.lower().partition("charset=")[2].partition(";")[0].strip(' "') or "utf-8"
         try:
             return self.body.decode(charset, "replace").removeprefix("\ufeff")
-        except LookupError:
+        except (LookupError, ValueError):  # no such charset, or none of texts
             return self.body.decode("utf-8", "replace")
 
     @property

@@ -71,6 +71,8 @@ def headers_of(call: Call) -> dict[str, str]:
     headers = {}
     for name, value in given.items():
         text = text_of(value).strip()
+        if str(name).lower() in ("content-length", "transfer-encoding"):
+            continue  # of what is really sent
         if any(c in f"{name}{text}" for c in "\r\n\0") or not str(name).isascii():
             raise ActivityFailed(WRONG_TYPE, f"The header '{name}' cannot be sent.")
         headers[str(name)] = text

@@ -9,6 +9,7 @@ from typing import Any
 from emulators.datafactory.engine.activities.base import RUNTIME, ActivityFailed, Call, Done
 from emulators.datafactory.engine.activities.catalogue import not_emulated
 from emulators.datafactory.engine.activities.failing import connecting
+from emulators.datafactory.engine.activities.plain import plain
 from emulators.datafactory.engine.activities.requests import caller_of
 from emulators.datafactory.engine.activities.service_fields import fields
 from emulators.datafactory.engine.connections import sql, sql_tables
@@ -97,7 +98,7 @@ def _output(results: list[Result]) -> dict[str, Any]:
         names = [column.name for column in result.columns]
         rows: list[Any] = []
         for row in result.rows:
-            shown = as_json(dict(zip(names, row, strict=True)))
+            shown = plain(as_json(dict(zip(names, row, strict=True))))
             size += len(json.dumps(shown))
             if size > SIZE_BYTES:
                 truncated = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 from emulators.datafactory.engine.activities import outgoing
 from emulators.datafactory.engine.activities.base import RUNTIME, ActivityFailed, Call, Done
 from emulators.datafactory.engine.activities.outgoing import Answer, Ask, NoAnswer, TooLong
+from emulators.datafactory.engine.activities.plain import parsed
 from emulators.datafactory.engine.activities.requests import (
     FAILED,
     TOO_LONG,
@@ -126,10 +126,10 @@ def _for_look(ask: Ask, url: str) -> dict[str, str]:
 
 def _is_running(answer: Answer) -> bool:
     """Whether a status resource (Azure-AsyncOperation) says that work goes on."""
-    parsed = _json(answer.text)
-    if answer.status not in (200, 202) or not isinstance(parsed, dict):
+    found = _json(answer.text)
+    if answer.status not in (200, 202) or not isinstance(found, dict):
         return False
-    status = parsed.get("status")
+    status = found.get("status")
     if not isinstance(status, str):
         return answer.status == 202
     if status.lower() in ("failed", "canceled", "cancelled"):
@@ -170,14 +170,14 @@ def merged(answer: Answer) -> dict[str, Any]:
 def _content(text: str) -> Mapping[str, Any]:
     if not text.strip():
         return {}
-    parsed = _json(text)
-    if isinstance(parsed, dict):
-        return parsed
-    return {"value": parsed} if isinstance(parsed, list) else {"Response": text}
+    found = _json(text)
+    if isinstance(found, dict):
+        return found
+    return {"value": found} if isinstance(found, list) else {"Response": text}
 
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parsed(text)
+    except ValueError:
         return None

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from emulators.datafactory.engine.activities.base import RUNTIME, ActivityFailed, Call, Done
+from emulators.datafactory.engine.activities.plain import parsed
 from emulators.datafactory.engine.activities.requests import (
     INVALID_JSON,
     WRONG_TYPE,
@@ -70,7 +71,7 @@ def accept(ctx: Context, id: str, secret: str, body: bytes) -> bool:
     opened = ctx.store.get(CALLBACKS, id)
     if opened is None or not same_secret(secret, opened.secret):
         return False
-    value = json.loads(body) if body.strip() else {}
+    value = parsed(body.decode("utf-8-sig", "replace")) if body.strip() else {}
     if opened.body is None:
         ctx.store.replace(CALLBACKS, opened, replace(opened, body={"value": value}))
     event = _waiting.get(id)
