@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from emulators.warehouse.engine.answers import Answer, Finished
 from emulators.warehouse.engine.catalog import model
-from emulators.warehouse.engine.tsql import nodes
+from emulators.warehouse.engine.tsql import inlining, nodes
 from emulators.warehouse.engine.tsql.fragments import cut
 from emulators.warehouse.engine.tsql.lexing import Token, quote, tokenize
 from emulators.warehouse.engine.tsql.modules import PROCEDURE, SCALAR, TABLE, VIEW, parse_module
@@ -60,7 +61,7 @@ def create(session: Session, made: nodes.CreateModule) -> Iterator[Answer]:
         )
         raise SqlError(2010, 16, 1, text)
     if module.kind == SCALAR:
-        _result_of(module)
+        inlining.result_of(_typed(module))
     with session.writing(ddl=True):
         if module.kind == VIEW:
             _make_view(session, module, schema, name)
@@ -128,20 +129,6 @@ def drop(session: Session, made: nodes.DropModule) -> Iterator[Answer]:
                 session.plans.drop_view(found.schema, found.name)
             session.catalog.drop_module(schema, name)
     yield Finished(None, _DDL)
-
-
-def _result_of(module: nodes.Module) -> nodes.Fragment:
-    """The one expression a scalar function returns.
-
-    Raises:
-        SqlError: its body does more than RETURN.
-    """
-    body = module.body
-    while len(body) == 1 and isinstance(body[0], nodes.Block):
-        body = body[0].body
-    if len(body) == 1 and isinstance(body[0], nodes.Return) and body[0].value is not None:
-        return body[0].value
-    raise refused("scalar functions whose body is more than one RETURN", module.body[0].line)
 
 
 def expand(session: Session, fragment: nodes.Fragment, depth: int = 0) -> nodes.Fragment:
@@ -251,8 +238,25 @@ class _Expansion:
         if module.kind == TABLE:
             assert module.query is not None
             return f"({_bind(module.query, bound)})"
-        inner = _bind(_result_of(module), bound)
+        inner = _bind(_expression(module), bound)
         return f"CAST(({inner}) AS {module.returns})"
+
+
+@lru_cache(maxsize=256)
+def _expression(module: nodes.Module) -> nodes.Fragment:
+    """What a scalar function returns."""
+    text = inlining.result_of(_typed(module))
+    return cut(tokenize(text), text)
+
+
+def _typed(module: nodes.Module) -> nodes.Module:
+    """The function with its parameters declared, so that assignments to them are cast."""
+    declared = tuple(
+        nodes.Declaration(p.name, p.type, cut(tokenize(p.spelled), p.spelled))
+        for p in module.parameters
+    )
+    body = (nodes.Declare(1, declared), *module.body) if declared else module.body
+    return replace(module, body=body)
 
 
 def _check_capture(name: str, module: nodes.Module, given: list[str]) -> None:
@@ -261,7 +265,7 @@ def _check_capture(name: str, module: nodes.Module, given: list[str]) -> None:
     Raises:
         SqlError: an argument names a column without its table, which the query could capture.
     """
-    query = module.query if module.kind == TABLE else _result_of(module)
+    query = module.query if module.kind == TABLE else _expression(module)
     if query is None or not query.reads:
         return
     for argument in given:

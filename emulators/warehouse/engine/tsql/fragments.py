@@ -72,6 +72,8 @@ class _Cutter:
             return f"[#{name}]"
         if not name.startswith("@@"):
             self._variables.add(name[1:])
+            if name.startswith(("@__g_", "@__f_")):  # text that was cut before
+                self._facts.add(name[1:])
             return token.text
         if name[2:] not in facts.GLOBALS:
             raise undeclared(token.text, token.line)
