@@ -79,7 +79,7 @@ async def _answer(call: Call) -> Done:
     return Done({"id": 7}, {"url": call.value("url")})
 
 
-def _executor_of(activity: Activity) -> Executor | None:
+def _executor_of(activity: Activity, pipeline: str) -> Executor | None:
     return _answer if activity.kind == "webactivity" else default_executor(activity)
 
 

@@ -171,6 +171,7 @@ def _bar(line: Line, length_s: float, room: int) -> str:
     return f"{' ' * first}{drawn}".ljust(room)[:room]
 
 
+SEPARATED = "\u00a0· "
 LEFT, AREA, RIGHT, ROW, TOP = 250, 640, 110, 24, 66
 STYLE = """
 .page{fill:#ffffff}.ink{fill:#1f2328}.soft{fill:#59636e}.grid{stroke:#d1d9e0;stroke-width:1}
@@ -197,8 +198,12 @@ def svg(run: PipelineRun, rows: Iterable[ActivityRun]) -> str:
         f'<rect class="page" width="{width}" height="{height}" rx="8"/>',
         f'<text class="ink title" x="16" y="27">{escape(run.pipeline)}</text>',
         f'<text x="16" y="47"><tspan class="{run.status}">{run.status}</tspan>'
-        f'<tspan class="soft"> · {span(chart.length_s)} · {escape(run.id)}</tspan>'
-        f'<tspan class="wrong">{escape(_short(run.message, 90, "  "))}</tspan></text>',
+        f'<tspan class="soft">{SEPARATED}{span(chart.length_s)}{SEPARATED}{escape(run.id)}</tspan>'
+        f'<tspan class="wrong">{escape(_short(run.message, 90, SEPARATED))}</tspan></text>',
+    ]
+    parts += [
+        f'<rect class="stripe" x="8" y="{y}" width="{width - 16}" height="{ROW}"/>'
+        for y in range(TOP + ROW, bottom, 2 * ROW)
     ]
     parts += _axis(chart, bottom)
     parts += [part for at, line in enumerate(chart.lines) for part in _drawn(chart, line, at)]
@@ -238,9 +243,6 @@ def _drawn(chart: Chart, line: Line, at: int) -> Iterator[str]:
     if line.row.error.get("message"):
         said += f"\n{line.row.error.get('errorCode')}: {line.row.error['message']}"
     yield f"<g><title>{escape(said)}</title>"
-    if at % 2:
-        wide = LEFT + AREA + RIGHT - 16
-        yield f'<rect class="stripe" x="8" y="{y}" width="{wide}" height="{ROW}"/>'
     indent = 16 + 14 * line.depth
     shown = escape(_short(line.label, max(8, (LEFT - indent) // 7)))
     yield f'<text class="ink" x="{indent}" y="{y + 16}">{shown}</text>'

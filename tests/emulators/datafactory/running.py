@@ -55,9 +55,9 @@ class Desk:
             RESOURCES, Resource(FACTORY, "pipelines", name.lower(), name, held, "e", now)
         )
 
-    def executor_of(self, activity: Activity) -> Executor | None:
+    def executor_of(self, activity: Activity, pipeline: str) -> Executor | None:
         """The stub of that name, or what is run otherwise."""
-        return self.stubs.get(activity.name) or default_executor(activity)
+        return self.stubs.get(activity.name) or default_executor(activity, pipeline)
 
     async def create(self, name: str = "p", **options: Any) -> PipelineRun:
         """Begin a run."""

@@ -42,7 +42,8 @@ QUEUE_MOST = 100
 Source: the limits of Data Factory, "maximum queued runs per pipeline"."""
 PARSED_KEPT = 256
 
-ExecutorOf = Callable[[Activity], Executor | None]
+ExecutorOf = Callable[[Activity, str], Executor | None]
+"""What runs an activity of the pipeline of that name; None for the runner's own."""
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class _Line:
     waiting: deque[Live] = field(default_factory=deque)
 
 
-def default_executor(activity: Activity) -> Executor | None:
+def default_executor(activity: Activity, pipeline: str = "") -> Executor | None:
     """What runs an activity of this type; None for the runner's own."""
     if activity.kind in CONTROL:
         return None
@@ -85,8 +86,8 @@ class Runs:
         self._parsed: dict[tuple[str, bytes], Pipeline] = {}
         self._telling: set[asyncio.Future[None]] = set()
 
-    def executor_of(self, activity: Activity) -> Executor | None:
-        return self._executor_of(activity)
+    def executor_of(self, activity: Activity, pipeline: str) -> Executor | None:
+        return self._executor_of(activity, pipeline)
 
     # Making runs
 
@@ -364,7 +365,7 @@ class Runs:
                 activity = by_name.get(row.name)
                 if row.end is not None or activity is None or row.path not in live.notes:
                     continue
-                executor = self.executor_of(activity)
+                executor = self.executor_of(activity, live.record.pipeline)
                 if executor is not None:
                     attempt = Attempt(frame, activity, row.path.rsplit("#", 1)[0], row)
                     work: Any = executor(call_of(attempt))

@@ -26,8 +26,8 @@ class Host(Protocol):
     recorder: Recorder
     leaving: bool  # the process ends: what is cancelled now goes on after the restart
 
-    def executor_of(self, activity: Activity) -> Executor | None:
-        """What runs an activity; None for one of the runner's own."""
+    def executor_of(self, activity: Activity, pipeline: str) -> Executor | None:
+        """What runs an activity of a pipeline; None for one of the runner's own."""
         ...
 
     async def start_child(self, live: Live, asked: Child) -> PipelineRun:

@@ -136,7 +136,7 @@ async def run_activity(frame: Frame, activity: Activity) -> Outcome:
     if not frame.prefix and (kept := live.inherited.get(activity.name.lower())) is not None:
         return settle(frame, activity, kept)
     before = live.rows.pop(frame.prefix + activity.name, [])
-    executor = live.host.executor_of(activity)
+    executor = live.host.executor_of(activity, live.record.pipeline)
     if executor is not None:
         return await _Attempts(frame, activity, executor).run(before)
     return await _controlled(frame, activity, before[-1] if before else None)
