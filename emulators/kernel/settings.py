@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     sql_flavor: Literal["synapse", "managed-instance"] = Field(
         default="synapse", description="Whose T-SQL rules the warehouse follows."
     )
+    sql_strict: bool = Field(
+        default=False, description="Refuse what a dedicated pool documents it has not, too."
+    )
     sql_backend: Literal["duckdb", "mssql"] = Field(
         default="duckdb", description="The warehouse's engine: its own, or a SQL Server behind it."
     )

@@ -29,6 +29,7 @@ class Server:
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.flavor: str = ctx.settings.sql_flavor
+        self.strict: bool = ctx.settings.sql_strict and self.flavor == "synapse"
         self.clock: Clock = ctx.clock
         self.name = f"{ctx.settings.workspace}.sql.azuresynapse.net"
         self.logins = Logins(ctx)

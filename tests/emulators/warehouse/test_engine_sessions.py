@@ -347,6 +347,26 @@ def test_cancelling_ends_what_runs(place: Place, script: str) -> None:
     assert run(session, "SELECT 1") == ["| 1 |"]
 
 
+def test_a_strict_pool_refuses_what_its_pages_say_it_has_not(tmp_path: Path) -> None:
+    with opened(tmp_path, sql_strict=True) as strict:
+        session = strict.login()
+        told = run(
+            session,
+            """BEGIN TRAN
+CREATE TABLE dbo.late (a int)
+GO
+ROLLBACK
+GO
+CREATE PROC dbo.one @a int = 1 AS SELECT 1
+GO
+CREATE PROC dbo.two AS IF 1 = 1 BEGIN RETURN 3 END
+GO
+CREATE PROC dbo.three @a int AS RETURN""",
+        )
+    numbers = [line.split()[1] if line.startswith("error") else line for line in told]
+    assert numbers == ["begin", "111212", "rollback", "40517", "40517"]
+
+
 FORBIDDEN = [
     "SELECT * FROM read_csv('{file}')",
     "SELECT * FROM read_text('{file}')",

@@ -62,11 +62,37 @@ def create(session: Session, made: nodes.CreateModule) -> Iterator[Answer]:
         raise SqlError(2010, 16, 1, text)
     if module.kind == SCALAR:
         inlining.result_of(_typed(module))
+    if session.server.strict:
+        _check_strictly(module)
     with session.writing(ddl=True):
         if module.kind == VIEW:
             _make_view(session, module, schema, name)
         session.catalog.put_module(_record(module, schema, name))
     yield Finished(None, _DDL)
+
+
+def _check_strictly(module: nodes.Module) -> None:
+    """A dedicated pool's procedures have no defaults and return nothing.
+
+    Source: learn.microsoft.com/azure/synapse-analytics/sql-data-warehouse/
+    sql-data-warehouse-develop-stored-procedures (limitations).
+
+    Raises:
+        SqlError: this one has.
+    """
+    if module.kind != PROCEDURE:
+        return
+    if any(p.default is not None for p in module.parameters):
+        raise refused("default values of parameters, which a dedicated pool has not either")
+    waiting = list(module.body)
+    while waiting:
+        statement = waiting.pop()
+        if isinstance(statement, nodes.Return) and statement.value is not None:
+            what = "return values of procedures, which a dedicated pool has not either"
+            raise refused(what, statement.line)
+        for part in ("body", "then", "other", "handler"):
+            inner = getattr(statement, part, None)
+            waiting += inner if isinstance(inner, tuple) else [inner] if inner is not None else []
 
 
 def _record(module: nodes.Module, schema: str, name: str) -> model.Module:

@@ -286,6 +286,9 @@ class SqlSession:
 
         alone = not self.transactions.count
         self.transactions.check()
+        if ddl and not alone and self.server.strict:
+            text = "111212;Operation cannot be performed within a transaction."
+            raise SqlError(111212, 16, 1, text)
         self.transactions.defined |= ddl
         if alone:
             self.con.begin()
