@@ -16,8 +16,10 @@ from emulators.datafactory.engine.expressions.calls import (
     wrong_value,
 )
 from emulators.datafactory.engine.expressions.dates.moment import DAY, HOUR, MINUTE, SECOND
+from emulators.datafactory.engine.expressions.errors import ExpressionError
 from emulators.datafactory.engine.expressions.functions.conversion import floating, integer
 from emulators.datafactory.engine.expressions.functions.dates import moment, show
+from emulators.datafactory.engine.expressions.functions.surroundings import activity
 from emulators.datafactory.engine.expressions.number_formats import BadNumberFormat, format_number
 from emulators.datafactory.engine.expressions.scope import Scope
 from emulators.datafactory.engine.expressions.values import (
@@ -66,7 +68,10 @@ def sort(value: Any, *by: Any) -> list[Any]:
     elements = _array("sort", value)
     if by:
         name = text_argument("sort", 2, by[0])
-        keys = [member(one, name)[1] if is_object(one) else None for one in elements]
+        found = [member(one, name) if is_object(one) else (False, None) for one in elements]
+        if not all(there for there, _ in found):
+            raise wrong_value("sort", f"Not every element has the property '{name}'.")
+        keys = [key for _, key in found]
     else:
         keys = elements
     kinds = {"Number" if is_number(key) else type_name(key) for key in keys if key is not None}
@@ -111,10 +116,10 @@ def nth_index_of(text: Any, wanted: Any, nth: Any) -> int:
     folded = fold(text_argument("nthIndexOf", 1, text))
     searched = fold(text_argument("nthIndexOf", 2, wanted))
     count = to_int32(integer_argument("nthIndexOf", 3, nth))
-    if count == 0:
-        raise wrong_value("nthIndexOf", "The occurrence must not be 0.")
     if not searched:
         return 0
+    if count == 0:
+        raise wrong_value("nthIndexOf", "The occurrence must not be 0.")
     found = [place.start() for place in re.finditer(f"(?={re.escape(searched)})", folded)]
     index = count - 1 if count > 0 else count
     return units(text[: found[index]]) if -len(found) <= index < len(found) else -1
@@ -129,9 +134,12 @@ def is_int(text: Any) -> bool:
 @TABLE.add("isFloat", 1, 2, documented=False)
 def is_float(text: Any, *_locale: Any) -> bool:
     text_argument("isFloat", 1, text)
+    for culture in _locale:
+        if text_argument("isFloat", 2, culture).lower() not in ("", "en", "en-us"):
+            raise wrong_value("isFloat", "Numbers are only read in en-US here.")
     try:
         floating(text)
-    except Exception:
+    except ExpressionError:
         return False
     return True
 
@@ -170,10 +178,10 @@ def _spelled(value: dict[str, Any], name: str) -> str:
 
 @TABLE.add("dateDifference", 2, scoped=True, documented=False)
 def date_difference(scope: Scope, start: Any, end: Any) -> str:
+    text_argument("dateDifference", 1, start)
+    text_argument("dateDifference", 2, end)
     first = moment("dateDifference", scope, start)
-    ticks = (
-        moment("dateDifference", scope, text_argument("dateDifference", 2, end)).ticks - first.ticks
-    )
+    ticks = moment("dateDifference", scope, end).ticks - first.ticks
     sign, ticks = "-" if ticks < 0 else "", abs(ticks)
     days = f"{ticks // DAY}." if ticks >= DAY else ""
     clock = f"{ticks % DAY // HOUR:02d}:{ticks % HOUR // MINUTE:02d}:{ticks % MINUTE // SECOND:02d}"
@@ -181,10 +189,12 @@ def date_difference(scope: Scope, start: Any, end: Any) -> str:
     return f"{sign}{days}{clock}{fraction}"
 
 
-@TABLE.add("parseDateTime", 1, 2, scoped=True, documented=False)
-def parse_date_time(scope: Scope, value: Any, *locale: Any) -> str:
-    if locale and text_argument("parseDateTime", 2, locale[0]).lower() not in ("", "en", "en-us"):
-        raise wrong_value("parseDateTime", f"Dates are only read in en-US, not '{locale[0]}'.")
+@TABLE.add("parseDateTime", 1, 3, scoped=True, documented=False)
+def parse_date_time(scope: Scope, value: Any, *more: Any) -> str:
+    for place, text in enumerate((value, *more), 1):
+        text_argument("parseDateTime", place, text)
+    if (more and more[0].lower() not in ("", "en", "en-us")) or len(more) > 1:
+        raise wrong_value("parseDateTime", "Dates are only read in en-US, and not by a format.")
     return show("parseDateTime", moment("parseDateTime", scope, value), 2, ())
 
 
@@ -211,3 +221,16 @@ _uri_part("uriPathAndQuery", lambda split: (split.path or "/") + _query(split))
 _uri_part("uriPort", lambda split: split.port or _PORTS.get(split.scheme, -1))
 _uri_part("uriQuery", _query)
 _uri_part("uriScheme", lambda split: split.scheme)
+
+
+def _of_action(name: str, wrap: Callable[[Any], Any]) -> None:
+    """Names of Azure Logic Apps for what activity() gives, as the engine nests it."""
+
+    @TABLE.add(name, 1, scoped=True, documented=False)
+    def of(scope: Scope, action: Any) -> Any:
+        return wrap(activity(scope, action))
+
+
+_of_action("body", lambda result: result)
+_of_action("outputs", lambda result: {"body": result})
+_of_action("actions", lambda result: {"outputs": {"body": result}})
