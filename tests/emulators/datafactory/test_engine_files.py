@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from emulators.datafactory.engine.activities.base import ActivityFailed
+from emulators.datafactory.engine.connections.formats.delimited import Dialect, RowWriter
+from emulators.datafactory.engine.connections.tables import ENCODINGS
 from emulators.datafactory.engine.expressions import Scope
 from emulators.kernel.clock import ManualClock
 from tests.emulators.datafactory.lake import STORE, Lake
@@ -432,3 +437,41 @@ def test_more_columns_than_the_header_fail(lake: Lake) -> None:
     lake.put(a_csv="x\n1,2\n")
     with pytest.raises(ActivityFailed, match="DelimitedTextMoreColumnsThanDefined"):
         lake.do("Lookup", lake.dataset("A", "DelimitedText", "", "a.csv", firstRowAsHeader=True))
+
+
+cells = st.none() | st.text(st.characters(codec="utf-8"), max_size=8) | st.just('a,"b\\\r\n')
+names = st.lists(
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), min_size=1, max_size=3
+).filter(lambda found: len({name.lower() for name in found}) == len(found))
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_table_survives_every_format(lake: Lake, data: st.DataObject) -> None:
+    """Delimited text to JSON to Parquet to delimited text again."""
+    columns = data.draw(names)
+    table = data.draw(
+        st.lists(st.lists(cells, min_size=len(columns), max_size=len(columns)), min_size=1)
+    )
+    dialect: dict[str, Any] = {
+        "columnDelimiter": data.draw(st.sampled_from([",", ";", "\t"])),
+        "escapeChar": data.draw(st.sampled_from(["\\", '"'])),
+        "nullValue": data.draw(st.sampled_from(["", "NULL"])),
+        "encodingName": data.draw(st.sampled_from(["UTF-8", "UTF-16", "UTF-32"])),
+        "firstRowAsHeader": True,
+    }
+    marks = Dialect(
+        dialect["columnDelimiter"], "", '"', dialect["escapeChar"], dialect["nullValue"]
+    )
+    text = RowWriter(marks, quote_all=True).write([columns, *table])
+    lake.put(a_csv=text.encode(ENCODINGS[str(dialect["encodingName"]).lower()]))
+    steps = [
+        lake.dataset("A", "DelimitedText", "", "a.csv", **dialect),
+        lake.dataset("B", "Json", "", "b.json"),
+        lake.dataset("C", "Parquet", "", "c.parquet"),
+        lake.dataset("D", "DelimitedText", "", "d.csv", **dialect),
+    ]
+    for source, sink in itertools.pairwise(steps):
+        assert lake.copy(source, sink)["rowsCopied"] == len(table)
+    output = lake.do("Lookup", steps[-1], firstRowOnly=False)
+    assert [[row[name] for name in columns] for row in output["value"]] == table

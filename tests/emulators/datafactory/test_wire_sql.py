@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -241,3 +243,25 @@ def test_a_workspaces_own_pool(lake: Lake, sessions: Shared) -> None:
     look = {"type": "Lookup", "typeProperties": {"dataset": {"referenceName": "Own"}}}
     with pytest.raises(ActivityFailed, match="SqlFailedToConnect"):
         lake.bench.do(look, scope)
+
+
+def test_a_cancelled_query_lets_go_of_its_thread(lake: Lake) -> None:
+    activity = {
+        "type": "Script",
+        "linkedServiceName": POOL,
+        "typeProperties": {"scripts": [{"type": "Query", "text": "wait"}]},
+    }
+
+    async def go() -> None:
+        running = asyncio.ensure_future(lake.bench.run(activity))
+        await asyncio.sleep(0.5)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        for _ in range(200):
+            left = [t for t in threading.enumerate() if t.name.startswith("datafactory-sql")]
+            if not left:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{left} still run")
+
+    asyncio.run(go())

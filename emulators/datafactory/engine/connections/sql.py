@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -147,9 +149,9 @@ def _reached(ctx: Context, login: Login) -> tuple[str, int]:
 class Database:
     """A session; used by one task at a time. Made by `opened`."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, connection: Any, thread: Executor, wire: socket.socket) -> None:
         self._cursor = connection.cursor()
+        self._thread, self._wire = thread, wire
 
     async def run(
         self, text: str, values: Sequence[Any] | Mapping[str, Any] = (), *, limit: int | None = None
@@ -212,11 +214,15 @@ class Database:
                 return results
 
     async def _apart(self, work: Callable[[], T]) -> T:
-        """`work` in a thread: the client blocks."""
+        """`work` in the session's own thread: the client blocks."""
         import pytds
 
         try:
-            return await asyncio.to_thread(work)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except asyncio.CancelledError:
+            with suppress(OSError):
+                self._wire.shutdown(socket.SHUT_RDWR)  # else the thread would wait on
+            raise
         except pytds.Error as failed:
             number = getattr(failed, "number", None) or getattr(failed, "msg_no", None)
             raise SqlFailed(_said(failed), number) from failed
@@ -250,11 +256,13 @@ async def opened(
     if ours:
         who |= {"cafile": str(caller.ctx.state / "tls" / "ca.pem"), "validate_host": False}
 
-    def connect() -> Any:
-        return pytds.connect(
+    def connect() -> tuple[Any, socket.socket]:
+        wire = socket.create_connection((host, port), LOGIN_TIMEOUT_S)
+        made = pytds.connect(
             host,
             login.database,
             port=port,
+            sock=wire,
             timeout=timeout_s,
             login_timeout=LOGIN_TIMEOUT_S,
             autocommit=True,
@@ -262,20 +270,36 @@ async def opened(
             disable_connect_retry=True,
             **who,
         )
+        return made, wire
 
+    # A thread of its own: were the loop's threads all waiting for answers, the warehouse, which may
+    # be in this process, might have none to find them with.
+    thread = ThreadPoolExecutor(1, thread_name_prefix="datafactory-sql")
+    loop = asyncio.get_running_loop()
     try:
-        connection = await asyncio.to_thread(connect)
+        connection, wire = await loop.run_in_executor(thread, connect)
     except (pytds.Error, OSError) as failed:
+        thread.shutdown(wait=False)
         raise ConnectionFailed(
             "SqlFailedToConnect",
             f"Cannot connect to SQL Database. Server: '{login.host}', Database:"
             f" '{login.database}', User: '{login.user}': {_said(failed)}",
         ) from failed
+    except BaseException:
+        thread.shutdown(wait=False, cancel_futures=True)
+        raise
     try:
-        yield Database(connection)
+        yield Database(connection, thread, wire)
     finally:
-        with suppress(pytds.Error, OSError):
-            await asyncio.to_thread(connection.close)
+        thread.submit(_close, connection)  # after what still runs there
+        thread.shutdown(wait=False)
+
+
+def _close(connection: Any) -> None:
+    import pytds
+
+    with suppress(pytds.Error, OSError):
+        connection.close()
 
 
 def _scaled(rows: Sequence[Sequence[Any]], description: Any) -> Sequence[Sequence[Any]]:
