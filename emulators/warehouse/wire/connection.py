@@ -225,6 +225,9 @@ class Connection:
             await self._in_thread(close)
         self._asked -= 1
         self._early += 1
+        # The answer is a message of its own, and so is the acknowledgement: tedious waits for the
+        # next message, and Microsoft's ODBC takes an acknowledgement alone for an empty result.
+        await self._send([tokens.done(tokens.DONE, tokens.FAILED)], end=True)
         await self._acknowledge()
 
     async def _acknowledge(self) -> None:
