@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def scope_of(context: Mapping[str, Any]) -> Scope:
         trigger=context.get("trigger"),
     )
     if "now" in context:
-        now = datetime.fromisoformat(context["now"][:26] + "+00:00")
+        now = datetime.fromisoformat(context["now"].rstrip("Z")[:26]).replace(tzinfo=UTC)
         return scope.with_(now=lambda: now)
     return scope
 

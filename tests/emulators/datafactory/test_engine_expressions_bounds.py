@@ -9,7 +9,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulators.datafactory.engine.expressions import ExpressionError, Scope, evaluate
+from emulators.datafactory.engine.expressions import (
+    Call,
+    ExpressionError,
+    Literal,
+    Node,
+    Scope,
+    Selection,
+    Step,
+    evaluate,
+    parse,
+)
 from emulators.datafactory.engine.expressions.functions import FUNCTIONS
 from tests.emulators.datafactory.expressing import SCOPE, kind, value
 
@@ -61,6 +71,55 @@ def test_any_function_with_any_arguments(name: str, arguments: list[Any]) -> Non
 @given(anything, st.lists(st.sampled_from([".a", "?.a", "[0]", "?[1]", "['B']", "[true]"])))
 def test_any_selection(value: Any, steps: list[str]) -> None:
     ends(f"@pipeline().parameters.p{''.join(steps)}", Scope(parameters={"p": value}))
+
+
+names = st.sampled_from(["concat", "add", "if", "createArray", "pipeline", "item", "nosuch"])
+literals = st.builds(
+    Literal,
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=6),
+)
+nodes = st.recursive(
+    literals,
+    lambda inner: st.builds(
+        lambda call, steps: Selection(call, tuple(steps)) if steps else call,
+        st.builds(lambda name, arguments: Call(name, tuple(arguments)), names, st.lists(inner)),
+        st.lists(st.builds(Step, inner, st.booleans()), max_size=3),
+    ),
+    max_leaves=12,
+)
+
+
+def written(node: Node) -> str:
+    """The source of a tree."""
+    if isinstance(node, Literal):
+        if isinstance(node.value, str):
+            quoted = node.value.replace("'", "''")
+            return f"'{quoted}'"
+        return "null" if node.value is None else str(node.value)
+    if isinstance(node, Call):
+        return f"{node.name}( {', '.join(map(written, node.arguments))})"
+    assert isinstance(node, Selection)
+    steps = (f"{'?' * step.optional}[{written(step.key)}]" for step in node.steps)
+    return written(node.base) + "".join(steps)
+
+
+def without_places(node: Node) -> Node:
+    if isinstance(node, Call):
+        return Call(node.name, tuple(map(without_places, node.arguments)))
+    if isinstance(node, Selection):
+        steps = tuple(Step(without_places(step.key), step.optional) for step in node.steps)
+        base = without_places(node.base)
+        assert isinstance(base, Call)
+        return Selection(base, steps)
+    return node
+
+
+@given(nodes)
+@settings(deadline=None)
+def test_any_tree_is_read_as_it_is_written_and_ends(node: Node) -> None:
+    text = f"@ {written(node)}"
+    assert without_places(parse(text)) == node
+    ends(text)
 
 
 @given(st.text(max_size=30))

@@ -24,18 +24,25 @@ def evaluate(value: Any, scope: Scope, *, lenient: bool = False) -> Any:
     Raises:
         ExpressionError: an expression cannot be parsed or evaluated.
     """
+    try:
+        return _evaluate(value, scope, lenient)
+    except RecursionError:
+        raise ExpressionError("too_large", "A value nests too deeply.") from None
+
+
+def _evaluate(value: Any, scope: Scope, lenient: bool) -> Any:
     if isinstance(value, str):
-        return _evaluate_text(value, scope, lenient)
+        return _evaluate_text(value, scope, lenient) if "@" in value else value
     if isinstance(value, Mapping):
         kind = value.get("type")
         if kind == "SecureString":
             return dict(value)
         if kind == "Expression" and len(value) == 2 and ("value" in value or "content" in value):
             held = value["value"] if "value" in value else value["content"]
-            return evaluate(held, scope, lenient=lenient)
-        return {key: evaluate(member, scope, lenient=lenient) for key, member in value.items()}
+            return _evaluate(held, scope, lenient)
+        return {key: _evaluate(member, scope, lenient) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return [evaluate(member, scope, lenient=lenient) for member in value]
+        return [_evaluate(member, scope, lenient) for member in value]
     return value
 
 
@@ -44,10 +51,7 @@ def _evaluate_text(text: str, scope: Scope, lenient: bool) -> Any:
     if isinstance(run, Literal):
         return run.value
     refill()
-    try:
-        return _own(run(scope))
-    except RecursionError:
-        raise ExpressionError("too_large", "A value nests too deeply.") from None
+    return _own(run(scope))
 
 
 def _own(value: Any) -> Any:

@@ -35,7 +35,8 @@ def references(value: Any) -> References:
     """
     found: dict[str, dict[str, None]] = {}
     for text in _strings(value):
-        _visit(parse(text), found)
+        if "@" in text:
+            _visit(parse(text), found)
     return References(**{kind: tuple(names) for kind, names in found.items()})
 
 

@@ -17,7 +17,7 @@ DEEPEST_NESTING = 128  # calls and indexes within each other
 _WORDS = {"true": True, "false": False, "null": None}
 _TOKEN = re.compile(
     rf"""[{BLANKS}]*(?:
-      (?P<Literal>'(?:[^']|'')*')
+      (?P<Literal>'(?:[^']|'')*+')
     | (?P<number>[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|[+-]\.[0-9]+(?:[eE][+-]?[0-9]+)?)
     | (?P<Identifier>(?:[^\W\d]|\$)[\w$]*)
     | (?P<mark>[()\[\],.?])
