@@ -201,3 +201,50 @@ def test_custom_events_are_refused(factories: Any, group: str, factory: str) -> 
         triggers.begin_start(group, factory, "custom").result()
     assert refused.value.status_code == 501
     triggers.delete(group, factory, "custom")
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+def test_triggers_of_a_synapse_workspace(azure_env: Rehearsal, credential: Any) -> None:
+    from azure.core.exceptions import ResourceNotFoundError
+    from azure.synapse.artifacts import ArtifactsClient
+    from azure.synapse.artifacts import models as m
+
+    client = ArtifactsClient(credential, "https://rehearsal.dev.azuresynapse.net")
+    wait = m.WaitActivity(name="W", wait_time_in_seconds=0)
+    pipeline = m.PipelineResource(
+        activities=[wait], parameters={"a": m.ParameterSpecification(type="String")}
+    )
+    client.pipeline.begin_create_or_update_pipeline("triggered", pipeline).result()
+    reference = m.PipelineReference(type="PipelineReference", reference_name="triggered")
+    window = m.TumblingWindowTrigger(
+        pipeline=m.TriggerPipelineReference(
+            pipeline_reference=reference,
+            parameters={"a": "@trigger().outputs.windowEndTime"},
+        ),
+        frequency="Hour",
+        interval=1,
+        start_time=datetime(2026, 1, 1, tzinfo=UTC),
+        end_time=datetime(2026, 1, 1, 3, tzinfo=UTC),
+        max_concurrency=5,
+    )
+    trigger = client.trigger
+    made = trigger.begin_create_or_update_trigger("syn", window)
+    assert made.result().properties.runtime_state == "Stopped"
+    trigger.begin_start_trigger("syn").result()
+    now = datetime.now(UTC)
+    asked = m.RunFilterParameters(
+        last_updated_after=now - timedelta(hours=1), last_updated_before=now + timedelta(hours=1)
+    )
+
+    def ended() -> list[Any]:
+        found = client.trigger_run.query_trigger_runs_by_workspace(asked).value
+        return [run for run in found if run.trigger_name == "syn" and run.status == "Succeeded"]
+
+    runs = until(lambda: len(ended()) == 3 and ended())
+    client.trigger_run.rerun_trigger_instance("syn", runs[0].trigger_run_id)
+    trigger.begin_stop_trigger("syn").result()
+    assert "syn" in [one.name for one in trigger.get_triggers_by_workspace()]
+    trigger.begin_delete_trigger("syn").result()
+    with pytest.raises(ResourceNotFoundError):
+        trigger.get_trigger("syn")
+    client.pipeline.begin_delete_pipeline("triggered").result()
