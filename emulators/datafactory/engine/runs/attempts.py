@@ -129,7 +129,7 @@ class Attempt:
         self.change(
             status="Failed",
             end=self.frame.live.ctx.clock.now(),
-            input={} if is_true(policy.secure_input) else self._shown_input(why),
+            input={} if is_true(policy.secure_input) else self._shown_input(),
             output={} if secret else why.output,
             kept_output=why.output if secret else None,
             error={
@@ -149,10 +149,9 @@ class Attempt:
         """What the rest of the scope sees from now on: the row's own end."""
         return settle(self.frame, self.activity, self.row)
 
-    def _shown_input(self, why: ActivityFailed) -> Any:
-        given = getattr(why, "input", None)
-        if given is not None:
-            return given
+    def _shown_input(self) -> Any:
+        if self.row.input is not None:
+            return self.row.input
         inner = ("activities", "ifTrueActivities", "ifFalseActivities", "cases")
         raw = {k: v for k, v in self.activity.properties.items() if k not in inner}
         try:

@@ -19,9 +19,8 @@ ITEMS_MOST = 100_000
 UNTIL_DEFAULT = "7.00:00:00"
 UNTIL_MOST_S = 90 * 24 * 3600
 QUICK_PASSES = 100
-"""So many passes of an Until may follow each other with next to no time between them; then each
-takes a second at least, as in Azure, whose own pace keeps a loop that never waits from running
-away with a machine."""
+"""So many passes of an Until may follow each other that take next to no time; then there is a
+pause after each, since Azure's own pace keeps a loop that never waits from running away."""
 QUICK_S, PACE_S = 0.1, 1.0
 
 
@@ -208,8 +207,9 @@ async def until(attempt: Attempt) -> Done:
 async def _loop(attempt: Attempt) -> None:
     live, activity = attempt.frame.live, attempt.activity
     number = int(_noted(attempt).get("passes", 0))
-    began, quick = live.ctx.clock.monotonic(), 0
+    clock, quick = live.ctx.clock, 0
     while True:
+        began = clock.monotonic()
         frame = attempt.frame.inner(f"{activity.name}[{number}]", looping=True)
         await run_scope(frame, activity.branch("activities"))
         value = evaluate(activity.properties.get("expression"), frame.scope)
@@ -217,9 +217,6 @@ async def _loop(attempt: Attempt) -> None:
             return
         number += 1
         live.note(attempt.note_path, {"passes": number})
-        quick += 1
+        quick = quick + 1 if clock.monotonic() - began < QUICK_S else 0
         if quick >= QUICK_PASSES:
-            if live.ctx.clock.monotonic() - began < QUICK_S * quick:
-                await live.ctx.clock.sleep(PACE_S)
-            else:
-                began, quick = live.ctx.clock.monotonic(), 0
+            await clock.sleep(PACE_S)
