@@ -15,7 +15,7 @@ PACKAGE = "emulators.datafactory"
 SYNAPSE_PROVIDER = "/providers/Microsoft.Synapse/"
 ARM_HOST, DEV_HOST = "management.azure.com", "*.dev.azuresynapse.net"
 CALLBACK_HOST = "*.svc.datafactory.azure.com"
-TOPICS: tuple[str, ...] = ("factories", "children", "runs", "triggers")
+TOPICS: tuple[str, ...] = ("factories", "children", "networks", "runs", "triggers")
 """Modules of `wire/` whose OPERATIONS are served on ARM."""
 
 WORKSPACE_TOPICS: tuple[str, ...] = ("children", "runs", "triggers", "workspaces")

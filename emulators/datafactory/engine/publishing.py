@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -82,9 +83,17 @@ def details_of(problems: Sequence[Problem]) -> list[dict[str, object]]:
     ]
 
 
+_IN_TEXT = re.compile(
+    r"\b(AccountKey|SharedAccessKey|SharedAccessSignature|Password|Pwd)\s*=\s*[^;\"]+",
+    re.IGNORECASE,
+)
+
+
 def shown(one: Resource) -> dict[str, Any]:
     """A child's properties as a reader gets them: secrets are never given back."""
     masked = _masked(one.properties)
+    if one.kind == "linkedservices":
+        masked = _without_keys(masked)
     assert isinstance(masked, dict)
     return masked
 
@@ -97,6 +106,17 @@ def _masked(value: Any) -> Any:
     if str(value.get("type", "")).lower() == "securestring" and isinstance(value.get("value"), str):
         return {**value, "value": MASK}
     return {name: _masked(one) for name, one in value.items()}
+
+
+def _without_keys(value: Any) -> Any:
+    """The keys and passwords in connection strings that were sent as plain text."""
+    if isinstance(value, list):
+        return [_without_keys(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _without_keys(one) for name, one in value.items()}
+    if isinstance(value, str) and not value.startswith("@"):
+        return _IN_TEXT.sub(rf"\1={MASK}", value)
+    return value
 
 
 def rename(ctx: Context, at: Child, name: str) -> Resource:

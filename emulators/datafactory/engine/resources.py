@@ -94,6 +94,9 @@ def check_name(kind: str, name: str) -> None:
     Source: learn.microsoft.com/azure/data-factory/naming-rules
     """
     longest = LONGEST.get(kind, 260)
+    if kind == "managedprivateendpoints":
+        network, _, name = name.partition("/")
+        check_name("managedvirtualnetworks", network)
     if not 1 <= len(name) <= longest:
         raise InvalidName(name, f"it must have 1 to {longest} characters.")
     if kind in ("integrationruntimes", "managedvirtualnetworks", "managedprivateendpoints"):

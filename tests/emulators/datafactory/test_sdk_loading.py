@@ -33,10 +33,9 @@ def test_a_folder_is_put_in_the_order_of_what_names_what(
     loaded: str, factories: Any, group: str
 ) -> None:
     put = [line.split()[-1] for line in loaded.splitlines() if " put " in line]
-    assert put == ["Vault", "Baskets", "Pause", "Harvest", "Gather", "Nightly"] or (
-        put.index("Vault") < put.index("Baskets") < put.index("Harvest")
-        and put.index("Pause") < put.index("Gather") < put.index("Nightly")
-    )
+    assert put.index("Vault") < put.index("Baskets") < put.index("Harvest")
+    assert put.index("Pause") < put.index("Gather") < put.index("Nightly")
+    assert put.index("default") < put.index("default/BasketStore")
     found = factories.factories.get(group, NAME)
     assert found.global_parameters["stage"].value == "test"
 

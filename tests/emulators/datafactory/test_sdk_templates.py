@@ -34,6 +34,8 @@ def test_a_published_factory_deploys(deployments: Any, factories: Any, group: st
 
     factories.factories.create_or_update(group, "adf-orchard-dev", Factory(location="eastus"))
     given = template("ARMTemplateParametersForFactory.json")["parameters"]
+    secret = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=c2VjcmV0;EndpointSuffix=x"
+    given["Crates_connectionString"] = {"value": secret}
     asked = {"template": template("ARMTemplateForFactory.json"), "parameters": given}
     for name in ("first", "again"):
         assert deploy(deployments, group, name, asked).properties.provisioning_state == "Succeeded"
@@ -42,6 +44,17 @@ def test_a_published_factory_deploys(deployments: Any, factories: Any, group: st
     assert [one.name for one in factories.triggers.list_by_factory(group, "adf-orchard-dev")] == [
         "Nightly"
     ]
+    crates = factories.linked_services.get(group, "adf-orchard-dev", "Crates").properties
+    assert crates.connection_string == secret.replace("c2VjcmV0", "**********")
+    found = factories.factories.get(group, "adf-orchard-dev")
+    assert found.global_parameters["stage"].value == "published"
+    endpoints = factories.managed_private_endpoints
+    assert [one.name for one in endpoints.list_by_factory(group, found.name, "default")] == [
+        "BasketStore"
+    ]
+    endpoint = endpoints.get(group, found.name, "default", "basketstore")
+    assert endpoint.properties.group_id == "blob"
+    endpoints.delete(group, found.name, "default", "BasketStore")
     factories.factories.delete(group, "adf-orchard-dev")
 
 
@@ -58,7 +71,11 @@ def test_linked_templates_deploy_in_their_order(
     container.create_container(public_access="blob")
     for file in (PUBLISHED / "linkedTemplates").glob("ArmTemplate_?.json"):
         container.upload_blob(file.name, file.read_bytes())
-    given = {"factoryName": "adf-orchard-linked", "containerUri": container.url}
+    given = {
+        "factoryName": "adf-orchard-linked",
+        "containerUri": container.url,
+        "Crates_connectionString": "DefaultEndpointsProtocol=https;AccountName=a",
+    }
     asked = {
         "template": template("linkedTemplates/ArmTemplate_master.json"),
         "parameters": {name: {"value": value} for name, value in given.items()},

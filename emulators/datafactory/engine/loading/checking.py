@@ -15,7 +15,8 @@ from emulators.datafactory.errors import InvalidName
 from emulators.kernel.errors import ServiceError
 
 RANK = {kind: at for at, kind in enumerate(FOLDERS.values())}
-UNTYPED = ("pipelines", "managedvirtualnetworks")
+RANK["managedprivateendpoints"] = RANK["managedvirtualnetworks"]
+UNTYPED = ("pipelines", "managedvirtualnetworks", "managedprivateendpoints")
 ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 """Where a schedule begins that says no start: its rules do not depend on it."""
 

@@ -50,6 +50,9 @@ class Step:
 def path_of(factory: str, kind: str, name: str = "", action: str = "") -> str:
     """The path of a child, with the api-version."""
     words = [factory, WORDS.get(kind, kind)]
+    if kind == "managedprivateendpoints":
+        network, _, name = name.partition("/")
+        words = [factory, WORDS["managedvirtualnetworks"], network, "managedPrivateEndpoints"]
     words += [quote(word, safe="") for word in (name, action) if word]
     return f"{'/'.join(words)}?api-version={API}"
 

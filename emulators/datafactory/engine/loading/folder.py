@@ -20,8 +20,10 @@ FOLDERS: Mapping[str, str] = {
 }
 """Folder in lower case -> kind of what its files are, in the order in which kinds build up."""
 
+ENDPOINTS = "managedprivateendpoint"
+"""Folder below a managed virtual network's."""
+
 NOT_LOADED: Mapping[str, str] = {
-    "managedPrivateEndpoint": "managed private endpoints are not emulated",
     "cdc": "change data capture is not emulated",
     "notebook": "notebooks are not part of pipelines here",
     "sqlscript": "SQL scripts are not part of pipelines here",
@@ -146,6 +148,11 @@ def _read_kind(found: Folder, folder: Path, kind: str) -> None:
             found.problems.append(FileProblem(file, "it has no 'name'."))
         elif not isinstance(properties, dict):
             found.problems.append(FileProblem(file, "it has no 'properties'."))
+        elif Path(file).parent.name.lower() == ENDPOINTS:
+            network = Path(file).parent.parent.name
+            found.items.append(
+                Item("managedprivateendpoints", f"{network}/{name}", properties, file)
+            )
         else:
             if name.lower() != Path(file).stem.lower():
                 found.notes.append(f"{file} holds '{name}': Azure's pages name it by its file.")
