@@ -105,6 +105,14 @@ def test_secrets(az: Az, rehearsal: Rehearsal) -> None:
     assert "VaultNotFound" in missing.stderr
 
 
+def test_vaults(az: Az) -> None:
+    made = said(az("keyvault", "create", "-g", "rehearsal", "-n", "by-az", "-l", "eastus"))
+    assert made["properties"]["vaultUri"] == "https://by-az.vault.azure.net/"
+    az("keyvault", "delete", "-n", "by-az")
+    assert "by-az" in {one["name"] for one in said(az("keyvault", "list-deleted"))}
+    assert az("keyvault", "purge", "-n", "by-az").returncode == 0
+
+
 def test_a_wrong_secret_is_entras_error(az: Az, rehearsal: Rehearsal, tmp_path: Path) -> None:
     done = az(*_login(rehearsal.env, "wrong"), config=str(tmp_path))  # no token cached there
     assert done.returncode != 0

@@ -24,7 +24,7 @@ import pytest
 from tests.running import Rehearsal, started
 
 ROUNDS, SOAK_ROUNDS = 3, 40
-WITHIN_S = 90.0
+WITHIN_S = 180.0
 ARM, STORAGE = "https://management.azure.com", "https://storage.azure.com"
 SERVICES = (
     "identity", "arm", "storage", "storage-management", "datafactory", "datafactory-callbacks",
@@ -149,7 +149,7 @@ def windows_round(state: Path, rounds: int) -> None:
             interval=5,
             startTime=start.strftime("%Y-%m-%dT%H:%M:%SZ"),
             endTime=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            maxConcurrency=10,
+            maxConcurrency=50,
         )
         kill_again_and_again(running, rounds, 0.8)
         with factory.http() as http:

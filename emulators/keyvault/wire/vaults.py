@@ -29,6 +29,7 @@ SUBSCRIPTION = "/subscriptions/{subscription}"
 PROVIDER = "providers/Microsoft.KeyVault"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}/{PROVIDER}/vaults"
 VAULT = f"{GROUP}/{{vault}}"
+HSMS_OF_GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}/{PROVIDER}/managedHSMs"
 SECRET = f"{VAULT}/secrets/{{secret}}"
 DELETED = f"{SUBSCRIPTION}/{PROVIDER}/locations/{{location}}/deletedVaults/{{vault}}"
 
@@ -165,6 +166,11 @@ async def purge(request: Request) -> Reply:
     return Reply(200)
 
 
+async def no_modules(request: Request) -> Reply:
+    """Managed HSMs: none can be made here, so there is none."""
+    return page([])
+
+
 async def check_name(request: Request) -> Reply:
     name = str((await read_json(request)).get("name", ""))
     why = vaults.taken(context_of(request), name)
@@ -259,6 +265,19 @@ OPERATIONS = [
         "POST",
         f"{SUBSCRIPTION}/{PROVIDER}/checkNameAvailability",
         check_name,
+    ),
+    Operation("ManagedHsms_ListByResourceGroup", "GET", HSMS_OF_GROUP, no_modules),
+    Operation(
+        "ManagedHsms_ListBySubscription",
+        "GET",
+        f"{SUBSCRIPTION}/{PROVIDER}/managedHSMs",
+        no_modules,
+    ),
+    Operation(
+        "ManagedHsms_ListDeleted",
+        "GET",
+        f"{SUBSCRIPTION}/{PROVIDER}/deletedManagedHSMs",
+        no_modules,
     ),
     Operation("Secrets_CreateOrUpdate", "PUT", SECRET, put_secret),
     Operation("Secrets_Update", "PATCH", SECRET, patch_secret),
