@@ -7,6 +7,8 @@ import gzip
 import io
 import itertools
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -475,3 +477,58 @@ def test_any_table_survives_every_format(lake: Lake, data: st.DataObject) -> Non
         assert lake.copy(source, sink)["rowsCopied"] == len(table)
     output = lake.do("Lookup", steps[-1], firstRowOnly=False)
     assert [[row[name] for name in columns] for row in output["value"]] == table
+
+
+def test_datasets_of_the_first_shape_are_read(lake: Lake) -> None:
+    lake.put_all({"old/a.csv": "skip\nid|name\n1|\\N\n", "old/b.json": '{"a": 1}'})
+    shape = {"folderPath": "files/old", "fileName": "a.csv"}
+    text = {"type": "TextFormat", "columnDelimiter": "|", "firstRowAsHeader": True}
+    text |= {"skipLineCount": 1}
+    body = {"type": "AzureBlob", "linkedServiceName": STORE}
+    publish = lake.bench.resources.publish
+    publish("datasets", "Old", {**body, "typeProperties": {**shape, "format": text}})
+    publish("datasets", "Raw", {**body, "typeProperties": shape})
+    old = {"referenceName": "Old", "type": "DatasetReference"}
+    raw = {"referenceName": "Raw", "type": "DatasetReference"}
+    assert lake.do("Lookup", old)["firstRow"] == {"id": "1", "name": None}
+    lake.copy(raw, lake.dataset("T", "Binary", "new"), {"type": "BlobSource", "recursive": False})
+    assert lake.get("new/a.csv").startswith(b"skip")
+
+
+def test_files_are_read_over_http(lake: Lake) -> None:
+    class Files(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            right = self.headers.get("authorization") == "Basic bWU6cHc="
+            self.send_response(200 if right and self.path == "/d/x.csv?v=1" else 404)
+            self.end_headers()
+            self.wfile.write(b"id\n5\n")
+
+        def log_message(self, format: str, *args: Any) -> None:
+            return None
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    account = {
+        "url": f"http://localhost:{server.server_address[1]}/d/",
+        "authenticationType": "Basic",
+        "userName": "me",
+        "password": {"type": "SecureString", "value": "pw"},
+    }
+    lake.link("Web", "HttpServer", account)
+    body = {
+        "type": "DelimitedText",
+        "linkedServiceName": {"referenceName": "Web", "type": "LinkedServiceReference"},
+        "typeProperties": {
+            "location": {"type": "HttpServerLocation", "relativeUrl": "x.csv?v=1"},
+            "firstRowAsHeader": True,
+        },
+    }
+    lake.bench.resources.publish("datasets", "Far", body)
+    far = {"referenceName": "Far", "type": "DatasetReference"}
+    assert lake.do("Lookup", far)["firstRow"] == {"id": "5"}
+    output = lake.copy(far, lake.dataset("T", "Json", "", "t.json"))
+    assert (output["rowsCopied"], lake.get("t.json")) == (1, b'{"id":"5"}')
+    body["typeProperties"]["location"]["relativeUrl"] = "none.csv"  # type: ignore[index]
+    with pytest.raises(ActivityFailed, match="HttpFileFailedToRead"):
+        lake.do("Lookup", far)
+    server.shutdown()

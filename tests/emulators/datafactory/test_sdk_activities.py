@@ -323,6 +323,51 @@ def test_files_are_listed_copied_and_looked_up(world: World) -> None:
     assert blobs.download_blob("out/all.csv").readall().count(b"\r\n") == 4
 
 
+def test_a_linked_service_takes_its_secret_from_the_vault(world: World) -> None:
+    from azure.keyvault.secrets import SecretClient
+    from azure.storage.blob import BlobServiceClient
+
+    text, vault = world.env["AZURE_STORAGE_CONNECTION_STRING"], world.env["AZURE_KEY_VAULT_URL"]
+    SecretClient(vault, world.credential).set_secret("store", text)
+    world.allow(SECRETS_USER)
+    world.allow(BLOB_CONTRIBUTOR)
+    service = BlobServiceClient.from_connection_string(text)
+    service.create_container("adf-vault").upload_blob("a.json", b'{"a": 1}')
+    world.publish(
+        "linked_services", "Vault", {"type": "AzureKeyVault", "typeProperties": {"baseUrl": vault}}
+    )
+    secret = {
+        "type": "AzureKeyVaultSecret",
+        "store": {"referenceName": "Vault", "type": "LinkedServiceReference"},
+        "secretName": "store",
+    }
+    endpoint = f"https://{service.account_name}.blob.core.windows.net/"
+    ways = {"ByVault": {"connectionString": secret}, "ByRole": {"serviceEndpoint": endpoint}}
+    looks = []
+    for name, properties in ways.items():
+        body = {"type": "AzureBlobStorage", "typeProperties": properties}
+        world.publish("linked_services", name, body)
+        dataset = {
+            "type": "Json",
+            "linkedServiceName": {"referenceName": name, "type": "LinkedServiceReference"},
+            "typeProperties": {
+                "location": {
+                    "type": "AzureBlobStorageLocation",
+                    "container": "adf-vault",
+                    "fileName": "a.json",
+                }
+            },
+        }
+        world.publish("datasets", name, dataset)
+        reference = {"referenceName": name, "type": "DatasetReference"}
+        source = {"type": "JsonSource"}
+        asked = {"source": source, "dataset": reference}
+        looks.append({"name": name, "type": "Lookup", "typeProperties": asked})
+    run, rows = world.run("Ways", *looks)
+    assert run.status == "Succeeded", run.message
+    assert [rows[name].output["firstRow"] for name in ways] == [{"a": 1}] * 2
+
+
 def test_what_is_not_run_fails_when_it_is_reached(world: World) -> None:
     notebook = {
         "name": "N",

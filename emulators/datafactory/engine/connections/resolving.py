@@ -8,6 +8,7 @@ from typing import Any
 
 from emulators.datafactory.engine.activities.base import Published
 from emulators.datafactory.engine.connections.failing import ConnectionFailed
+from emulators.datafactory.engine.connections.older import modernised
 from emulators.datafactory.engine.expressions import Scope, evaluate
 
 NOTHING: Mapping[str, Any] = {}
@@ -72,9 +73,10 @@ def dataset_of(published: Published, reference: Any, scope: Scope) -> Dataset:
     inner = _bare(scope).with_(dataset=values)
     properties = evaluate(dict(raw.get("typeProperties") or {}), inner)
     pool = raw.get("sqlPool")
+    kind, properties = modernised(str(raw.get("type", "")), properties)
     return Dataset(
         name,
-        str(raw.get("type", "")),
+        kind,
         properties,
         pool_of(pool, inner)
         if pool

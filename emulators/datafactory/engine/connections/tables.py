@@ -159,13 +159,18 @@ async def _delimited(
 ) -> AsyncGenerator[Piece]:
     reader = RowReader(dialect_of(dataset.properties))
     table = _Shape(is_true(dataset.get("firstRowAsHeader")), name)
-    lines = _without(text, int(settings.get("skipLineCount") or 0))
+    lines = _without(text, _skipped(dataset, settings))
     async for part in lines:
         rows = table.shaped(reader.feed(part))
         if rows:
             yield Batch(table.columns, rows)
     rows = table.shaped(reader.feed("", last=True))
     yield Batch(table.columns, rows)
+
+
+def _skipped(dataset: Dataset, settings: Mapping[str, Any]) -> int:
+    """Lines to skip: a setting of the source, of older datasets one of theirs."""
+    return int(settings.get("skipLineCount") or dataset.get("skipLineCount") or 0)
 
 
 async def _without(text: AsyncIterator[str], lines: int) -> AsyncIterator[str]:
