@@ -118,13 +118,14 @@ async def put(ctx: Context, at: Scope, body: Mapping[str, Any], if_match: str | 
         taken = by_name(ctx, at.kind, at.name)
         if taken is not None:
             raise NameInUse(at.name)
+    kept = was.identity if was else None
     made = Factory(
         id=at.arm_id.lower(),
         kind=at.kind,
         name=was.name if was else at.name,
         location=str(body.get("location") or (was.location if was else ctx.settings.region)),
         tags=dict(body.get("tags") or {}),
-        identity=_identity(ctx, body.get("identity"), was),
+        identity=_identity(ctx, body["identity"], was) if body.get("identity") else kept,
         properties=properties,
         created=was.created if was else ctx.clock.now(),
         etag=resources.new_etag(ctx),

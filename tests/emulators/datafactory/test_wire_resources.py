@@ -126,6 +126,17 @@ def test_factory_names_outside_the_rules(site: Wire, name: str) -> None:
     assert (answer.status_code, code(answer)) == (400, "InvalidResourceName")
 
 
+def test_an_identity_stays_until_another_is_asked_for(site: Wire) -> None:
+    at = f"{GROUP}/providers/Microsoft.DataFactory/factories/adf-identity"
+    body = {"location": "eastus", "identity": {"type": "SystemAssigned"}}
+    first = site.arm("PUT", at, json=body).json()["identity"]
+    assert site.arm("PUT", at, json={"location": "eastus"}).json()["identity"] == first
+    user = {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {"/x": {}}}
+    both = site.arm("PATCH", at, json={"identity": user}).json()["identity"]
+    assert both["principalId"] == first["principalId"]
+    assert both["userAssignedIdentities"] == {"/x": {}}
+
+
 def test_a_factory_needs_its_group(site: Wire) -> None:
     at = "resourceGroups/gone/providers/Microsoft.DataFactory/factories/adf-gone"
     assert code(site.arm("PUT", at, json={})) == "ResourceGroupNotFound"
