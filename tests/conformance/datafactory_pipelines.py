@@ -167,12 +167,22 @@ def check_requests(wanted: list[str], played: Played) -> list[str]:
     return _differs("requests", wanted, [_label(ask) for ask in played.asked])
 
 
+def _asked_by(key: str, played: Played) -> list[Any]:
+    """Requests by `METHOD url`, by URL, or by the activity that sent them."""
+    urls = {
+        row.input.get("url")
+        for row in _rows(played, key)
+        if isinstance(row.input, dict) and row.input.get("url")
+    }
+    return [ask for ask in played.asked if key in (_label(ask), ask.url) or ask.url in urls]
+
+
 def _paired(wanted: Any, played: Played) -> list[tuple[Any, Any]]:
-    """Expectations with the requests they are of: a list by position, a map by `METHOD url`."""
+    """Expectations with the requests they are of: a list by position, a map by `_asked_by`."""
     if isinstance(wanted, list):
         return [(each, ask) for each, ask in zip(wanted, played.asked, strict=False)]
     if isinstance(wanted, Mapping):
-        known = {key: [a for a in played.asked if key in (_label(a), a.url)] for key in wanted}
+        known = {key: _asked_by(key, played) for key in wanted}
         if any(known.values()):
             return [(wanted[key], asks[0] if asks else None) for key, asks in known.items()]
     return [(wanted, played.asked[0] if played.asked else None)]
@@ -278,6 +288,13 @@ RUN_FACTS: Mapping[str, Callable[[Any, Played, PipelineRun], Any]] = {
     "endSecond": lambda wanted, played, run: _near(wanted, run.end, played),
     "queuedBefore": lambda wanted, played, run: run.start is not None and run.start > run.queued,
     "sameRunGroup": lambda wanted, played, run: run.group == played.runs[0].group,
+    "message": lambda wanted, played, run: run.message,
+    "parameters": lambda wanted, played, run: {
+        name: value
+        if value in (run.parameters.get(name), as_text(run.parameters.get(name)))
+        else run.parameters.get(name)
+        for name, value in wanted.items()
+    },
     "isLatest": lambda wanted, played, run: run.is_latest,
     "variables": lambda wanted, played, run: {name: run.variables.get(name) for name in wanted},
     "notExecutedAgain": lambda wanted, played, run: [

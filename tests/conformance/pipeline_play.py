@@ -164,13 +164,17 @@ async def _act(
         )
         played.runs.append(made)
     elif action["do"] == "cancel":
-        run_id = _run_named(action.get("run", "$run[0]"), played)
+        named = next((action[key] for key in ("run", "runId", "pipelineRunId") if key in action), 0)
+        run_id = _run_named(named, played)
         await manager.cancel(ctx, FACTORY, run_id, bool(action.get("isRecursive", False)))
     else:
         raise ValueError(f"unknown action {action['do']!r}")
 
 
-def _run_named(text: str, played: Played) -> str:
+def _run_named(text: str | int, played: Played) -> str:
+    """The id of a run by its place: 0, or `$run[0]`."""
+    if isinstance(text, int):
+        return played.runs[text].id
     if text.startswith("$run["):
         return played.runs[int(text[5:-1])].id
     return text

@@ -107,6 +107,15 @@ class Attempt:
         self.row = replace(self.row, **members)
         self.frame.live.save(self.row)
 
+    def show(self, given: Mapping[str, Any]) -> None:
+        """Show an input while the attempt runs, unless it is to be kept secret."""
+        self.change(input={} if is_true(self.activity.policy.secure_input) else dict(given))
+
+    def passed_s(self) -> float:
+        """Seconds since its start. A scaled clock may have fallen back by a restart: then 0."""
+        now = self.frame.live.ctx.clock.now()
+        return max(0.0, (now - self.row.start).total_seconds())
+
     def succeeded(self, done: Done) -> Outcome:
         """End it well."""
         policy = self.activity.policy

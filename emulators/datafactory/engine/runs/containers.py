@@ -129,7 +129,7 @@ async def for_each(attempt: Attempt) -> Done:
                 f"'{activity.name}' has {len(items)} items; at most {ITEMS_MOST} are allowed.",
             )
         live.note(attempt.note_path, {"items": items})
-    attempt.change(input={"itemsCount": len(items)})
+    attempt.show({"itemsCount": len(items)})
     if is_true(evaluate(activity.properties.get("isSequential", False), attempt.frame.scope)):
         width = 1
     else:
@@ -190,9 +190,8 @@ async def until(attempt: Attempt) -> Done:
         timeout_s = min(seconds_of(evaluate(given, attempt.frame.scope)), UNTIL_MOST_S)
     except ValueError as why:
         raise ActivityFailed("InvalidTimeout", str(why)) from None
-    passed_s = (live.ctx.clock.now() - attempt.row.start).total_seconds()
     try:
-        await bounded(live.ctx.clock, _loop(attempt), timeout_s - passed_s)
+        await bounded(live.ctx.clock, _loop(attempt), timeout_s - attempt.passed_s())
     except OutOfTime:
         raise ActivityFailed(
             TIMED_OUT_CODE,

@@ -125,10 +125,8 @@ async def wait(attempt: Attempt) -> Done:
             "InvalidWaitTime", f"waitTimeInSeconds must be a whole number of seconds, got {given!r}"
         )
     shown = {"waitTimeInSeconds": seconds}
-    attempt.change(input=shown)
-    clock = attempt.frame.live.ctx.clock
-    passed_s = (clock.now() - attempt.row.start).total_seconds()
-    await clock.sleep(max(0.0, seconds - passed_s))
+    attempt.show(shown)
+    await attempt.frame.live.ctx.clock.sleep(max(0.0, seconds - attempt.passed_s()))
     return Done(output={}, input=shown)
 
 
@@ -175,7 +173,8 @@ async def execute_pipeline(attempt: Attempt) -> Done:
     name = str(reference.get("referenceName") if isinstance(reference, dict) else reference)
     parameters = value_of(attempt, "parameters") or {}
     shown = {"pipelineName": name, "parameters": parameters}
-    attempt.change(child_run=child_id, input=shown)
+    attempt.show(shown)
+    attempt.change(child_run=child_id)
     asked = Child(
         child_id,
         name,

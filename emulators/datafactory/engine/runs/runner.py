@@ -226,7 +226,7 @@ class _Attempts:
     async def _pause(self, row: ActivityRun, interval_s: float) -> None:
         clock = self.frame.live.ctx.clock
         assert row.end is not None
-        passed_s = (clock.now() - row.end).total_seconds()
+        passed_s = max(0.0, (clock.now() - row.end).total_seconds())
         if passed_s < interval_s:
             await clock.sleep(interval_s - passed_s)
 
@@ -252,7 +252,7 @@ class _Attempts:
 
     async def _within(self, attempt: Attempt, timeout_s: float) -> Done:
         live, clock = self.frame.live, self.frame.live.ctx.clock
-        left_s = timeout_s - (clock.now() - attempt.row.start).total_seconds()
+        left_s = timeout_s - attempt.passed_s()
         try:
             return await bounded(clock, _called(self.executor, call_of(attempt)), left_s)
         except OutOfTime:
