@@ -87,6 +87,10 @@ def statements(draw: st.DrawFn) -> str:
                 "WAITFOR DELAY '00:00:01'",
                 "GRANT SELECT, INSERT, UPDATE, DELETE ON SCHEMA::dbo TO bob",
                 "TRUNCATE TABLE t",
+                f"CREATE USER {name} FOR LOGIN bob WITH DEFAULT_SCHEMA = dbo",
+                f"ALTER ROLE {name} DROP MEMBER bob",
+                f"DROP USER IF EXISTS {name}",
+                "ALTER DATABASE d SET RESULT_SET_CACHING ON",
                 "USE master",
                 "GOTO there",
             ]

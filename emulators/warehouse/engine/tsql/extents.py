@@ -226,7 +226,7 @@ class DataExtent:
         if word == "IF" and after == "EXISTS" and before in _KINDS:
             return True
         return self._verb == "ALTER" and (
-            word == "SET"
+            (word == "SET" and after == "(")
             or (word == "ALTER" and after == "COLUMN")
             or (word == "DROP" and after in _DROPPED)
         )

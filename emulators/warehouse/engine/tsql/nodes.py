@@ -62,14 +62,24 @@ class Assign(Statement):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SelectAssign(Statement):
-    """`SELECT @a = x, @b += y FROM ...`: `query` selects x and y.
+class Target:
+    """A variable that SELECT gives a value: a column's, or what `fed` computes for every row.
 
-    `folds` has the sign of every accumulating target, "" for plain ones.
+    `fed` uses variables that the same SELECT assigns; `columns` are what it needs of the row,
+    as (its variable, the column's place).
     """
 
-    names: tuple[str, ...]
-    folds: tuple[str, ...]
+    name: str
+    column: int = 0
+    fed: Fragment | None = None
+    columns: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelectAssign(Statement):
+    """`SELECT @a = x, @b += y FROM ...`; `query` selects what the targets need."""
+
+    targets: tuple[Target, ...]
     query: Fragment
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from emulators.warehouse.engine.answers import Answer, Finished, ResultSet
@@ -13,7 +11,7 @@ from emulators.warehouse.engine.tsql.bulk import TableLoad
 from emulators.warehouse.engine.tsql.fragments import cut
 from emulators.warehouse.engine.tsql.lexing import tokenize
 from emulators.warehouse.engine.types import SqlType
-from emulators.warehouse.errors import SqlError, refused, undeclared
+from emulators.warehouse.errors import SqlError, undeclared
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,15 +20,6 @@ if TYPE_CHECKING:
     from emulators.warehouse.engine.tsql.session import Session
 
 SELECT = 0xC1
-_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
-_FOLDS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "&": operator.and_,
-    "|": operator.or_,
-    "^": operator.xor,
-}
 
 
 def data(session: Session, statement: nodes.Sql) -> Iterator[Answer]:
@@ -170,9 +159,9 @@ def select_assign(session: Session, statement: nodes.SelectAssign) -> Iterator[A
     Raises:
         SqlError: a variable is not declared, a value does not fit.
     """
-    for name in statement.names:
-        if name not in session.frame.types:
-            raise undeclared(f"@{name}")
+    for target in statement.targets:
+        if target.name not in session.frame.types:
+            raise undeclared(f"@{target.name}")
     fragment = prepared(session, statement.query)
     if fragment.reads or any(t.upper == "FROM" for t in fragment.tokens):
         session.transactions.check()
@@ -182,54 +171,42 @@ def select_assign(session: Session, statement: nodes.SelectAssign) -> Iterator[A
         session.authorize(plan.objects)
         result = plan.execute(session.con, held)
         assert isinstance(result, ResultSet)
-        _refuse_feedback(statement)
-        counted = Counted(session, result.batches)
         kinds = [column.type for column in result.columns]
+        fed = any(target.fed is not None for target in statement.targets)
+        counted = Counted(session, result.batches)
+        rows: list[list[Any]] = []
         for batch in counted:
-            _take(session, statement, kinds, batch)
+            if batch.num_rows:
+                rows = (rows if fed else []) + _values(batch, whole=fed)
         session.rowcount = counted.finish()
+    for row in rows:
+        _give(session, statement.targets, kinds, row)
     session.error = 0
     return
     yield
 
 
-def _refuse_feedback(statement: nodes.SelectAssign) -> None:
-    """A target inside its own value would have to be computed row by row."""
-    used = statement.query.variables & set(statement.names)
-    if used and any(t.upper == "FROM" for t in statement.query.tokens):
-        raise refused(f"SELECT of @{min(used)} from itself in any form but @x = @x + value")
+def _values(batch: pa.RecordBatch, *, whole: bool) -> list[list[Any]]:
+    """A batch's rows, or its last one."""
+    part = batch if whole else batch.slice(batch.num_rows - 1)
+    columns = [column.to_pylist() for column in part.columns]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _take(
-    session: Session, statement: nodes.SelectAssign, kinds: list[SqlType], batch: pa.RecordBatch
+def _give(
+    session: Session, targets: tuple[nodes.Target, ...], kinds: list[SqlType], row: list[Any]
 ) -> None:
-    if not batch.num_rows:
-        return
-    rows = (
-        batch.to_pylist() if any(statement.folds) else batch.slice(batch.num_rows - 1).to_pylist()
-    )
-    for row in rows:
-        for at, (name, fold) in enumerate(zip(statement.names, statement.folds, strict=True)):
-            value = list(row.values())[at]
-            if fold:
-                value = folded(session, name, fold, value)
-            evaluating.assign(session, name, value, kinds[at])
-
-
-def folded(session: Session, name: str, sign: str, value: Any) -> Any:
-    """`@name sign value` of a running total."""
-    held = session.frame.values[name]
-    if held is None or value is None:
-        return None
-    if (
-        sign in _FOLDS
-        and type(held) is type(value)
-        and isinstance(value, int | str | float | Decimal)
-    ):
-        return _FOLDS[sign](held, value)
-    if sign in _FOLDS and isinstance(held, int | Decimal) and isinstance(value, int | Decimal):
-        return _FOLDS[sign](held, value)
-    raise refused(f"a running total by {sign} of {type(held).__name__} and {type(value).__name__}")
+    """Assign one row's values, from left to right."""
+    for target in targets:
+        if target.fed is None:
+            evaluating.assign(session, target.name, row[target.column], kinds[target.column])
+            continue
+        for name, column in target.columns:
+            session.frame.declare(name, kinds[column], row[column])
+        value, kind = evaluating.evaluate(session, target.fed)
+        evaluating.assign(session, target.name, value, kind)
+        for name, _ in target.columns:
+            del session.frame.types[name], session.frame.values[name]
 
 
 def declare_table(session: Session, item: nodes.Declaration) -> Iterator[Answer]:

@@ -9,13 +9,14 @@ from typing import Any
 from emulators.warehouse.engine.tsql.lexing import Token
 from emulators.warehouse.engine.tsql.nodes import Fragment
 from emulators.warehouse.engine.tsql.values import RANGES, overflow
-from emulators.warehouse.engine.types import SqlType
+from emulators.warehouse.engine.types import MAX, SqlType
 from emulators.warehouse.errors import SqlError
 
 Values = Mapping[str, Any]
 Compute = Callable[[Values], Any]
 INT, BIGINT, BOOL = SqlType("int"), SqlType("bigint"), SqlType("bool")
 _WHOLE = ("int", "bigint")
+_TEXTS = ("varchar", "nvarchar")
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
     "<>": lambda a, b: a != b,
@@ -214,6 +215,8 @@ def _arithmetic(
     sign: str, left: tuple[SqlType, Compute], right: tuple[SqlType, Compute]
 ) -> tuple[SqlType, Compute]:
     (kind, first), (other, second) = left, right
+    if sign == "+" and kind.name in _TEXTS and other.name in _TEXTS:
+        return _joined(left, right)
     if kind.name not in _WHOLE or other.name not in _WHOLE:
         raise _Slow
     result = BIGINT if BIGINT in (kind, other) else INT
@@ -229,6 +232,25 @@ def _arithmetic(
         return made
 
     return result, compute
+
+
+def _joined(
+    left: tuple[SqlType, Compute], right: tuple[SqlType, Compute]
+) -> tuple[SqlType, Compute]:
+    """Texts one after the other: no longer than their type can be, unless one is (max)."""
+    (kind, first), (other, second) = left, right
+    name = "nvarchar" if "nvarchar" in (kind.name, other.name) else "varchar"
+    longest = 4000 if name == "nvarchar" else 8000
+    endless = MAX in (kind.length, other.length)
+    length = MAX if endless else min(kind.length + other.length, longest)
+
+    def join(values: Values) -> str | None:
+        a, b = first(values), second(values)
+        if a is None or b is None:
+            return None
+        return f"{a}{b}" if endless else f"{a}{b}"[:longest]
+
+    return SqlType(name, length), join
 
 
 def _divide(a: int, b: int) -> int:

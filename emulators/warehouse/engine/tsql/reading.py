@@ -78,7 +78,10 @@ class Reader:
 
     def parts(self) -> tuple[str, ...]:
         """A name of several parts; an omitted one is ""."""
-        found = [self.name()]
+        found: list[str] = []
+        while self.take("."):
+            found.append("")
+        found.append(self.name())
         while self.take("."):
             found.append("" if self.word() == "." else self.name())
         return tuple(found)

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from emulators.warehouse.engine.tsql import nodes
+from emulators.warehouse.engine.tsql import assigning, nodes
 from emulators.warehouse.engine.tsql.extents import DataExtent, begins, expression_end
 from emulators.warehouse.engine.tsql.fragments import cut
 from emulators.warehouse.engine.tsql.lexing import tokenize
 from emulators.warehouse.engine.tsql.reading import Reader
 from emulators.warehouse.engine.tsql.typenames import read_type
-from emulators.warehouse.errors import SqlError, refused, syntax
-
-_OPERATORS = {"=": ""} | {f"{sign}=": sign for sign in "+-*/%&|^"}
-_AFTER_ITEM = frozenset({",", "FROM", "WHERE", "GROUP", "ORDER", "UNION", "OPTION", "HAVING"})
-_MIXED = (
-    "A SELECT statement that assigns a value to a variable must not be combined with"
-    " data-retrieval operations."
-)
+from emulators.warehouse.errors import refused, syntax
 
 
 def data(reader: Reader, line: int) -> nodes.Statement:
@@ -31,8 +24,8 @@ def data(reader: Reader, line: int) -> nodes.Statement:
         begun = _first_item(reader)
         if reader.kind(begun - reader.at) == "variable":
             after = reader.word(begun - reader.at + 1)
-            if after in _OPERATORS and begun + 1 < end:
-                return _select_assign(reader, line, begun, end)
+            if after in assigning.OPERATORS and begun + 1 < end:
+                return assigning.select_assign(reader, line, begun, end)
     if verb == "INSERT":
         for at in range(reader.at, end):
             if reader.tokens[at].upper in ("EXEC", "EXECUTE"):
@@ -58,52 +51,6 @@ def _first_item(reader: Reader) -> int:
         else:
             at += 1
     return at
-
-
-def _select_assign(reader: Reader, line: int, begun: int, end: int) -> nodes.Statement:
-    head = reader.text_to(begun)
-    names, folds, queries = list[str](), list[str](), list[str]()
-    reader.at = begun
-    while True:
-        if reader.kind() != "variable" or reader.word(1) not in _OPERATORS:
-            raise SqlError(141, 15, 1, _MIXED, line)
-        name = reader.next().text.lower()
-        fold = _OPERATORS[reader.next().text]
-        stop = _item_end(reader, end)
-        if stop == reader.at:
-            raise reader.unexpected()
-        fold, query = _folded(reader, name, fold, stop)
-        names.append(name[1:])
-        folds.append(fold)
-        queries.append(f"({query}) AS [v{len(queries)}]")
-        reader.at = stop
-        if not reader.take(","):
-            break
-    rest = reader.text_to(end) if reader.at < end else ""
-    text = f"{head} {', '.join(queries)} {rest}"
-    fragment = cut(tokenize(text), text, reader.tables)
-    reader.at = end
-    return nodes.SelectAssign(line, tuple(names), tuple(folds), fragment)
-
-
-def _folded(reader: Reader, name: str, fold: str, stop: int) -> tuple[str, str]:
-    """`@a = @a + x` is an accumulation as `@a += x` is; other uses of @a see its first value."""
-    first = reader.tokens[reader.at]
-    if not fold and first.text.lower() == name and reader.word(1) == "+" and reader.at + 2 < stop:
-        reader.at += 2
-        return "+", reader.text_to(stop)
-    return fold, reader.text_to(stop)
-
-
-def _item_end(reader: Reader, end: int) -> int:
-    depth = cases = 0
-    for at in range(reader.at, end):
-        word = reader.tokens[at].upper
-        depth += (word == "(") - (word == ")")
-        cases += (word == "CASE") - (word == "END")
-        if depth == 0 and cases == 0 and word in _AFTER_ITEM:
-            return at
-    return end
 
 
 def _insert_execute(reader: Reader, line: int, at: int) -> nodes.Statement:
@@ -175,7 +122,7 @@ def _set(reader: Reader, line: int) -> nodes.Statement:
     reader.need("SET")
     if reader.kind() == "variable":
         name = reader.next().text.lower()
-        operator = _OPERATORS.get(reader.word())
+        operator = assigning.OPERATORS.get(reader.word())
         if operator is None or reader.kind() != "op":
             raise reader.unexpected()
         reader.at += 1
@@ -384,10 +331,12 @@ def drop_module(reader: Reader, line: int, kind: str) -> nodes.Statement:
 
 def security(reader: Reader, line: int) -> nodes.Statement:
     """A statement about logins, users, roles or databases, to be read when it runs."""
-    begun = reader.at
+    begun, verb = reader.at, reader.word()
+    inner = {"ALTER": {"DROP"}, "DROP": {"IF"}}.get(verb, set())
+    inner |= {"SET"} if verb == "ALTER" and reader.word(1) == "DATABASE" else set()
     reader.at += 1
     while not reader.done and reader.word() not in (";", "END", "ELSE"):
-        if begins(reader.tokens, reader.at) and reader.word() not in ("DROP", "SET", "IF", "ALTER"):
+        if begins(reader.tokens, reader.at) and reader.word() not in inner:
             break
         reader.at += 1
     return nodes.Security(line, reader.tokens[begun : reader.at])
