@@ -213,8 +213,9 @@ async def _try(ctx: Context, one: Outgoing) -> float:
     subscription = ctx.store.get(EVENT_SUBSCRIPTIONS, one.account, one.subscription)
     status = 400 if subscription is None else await post(ctx, subscription.endpoint, one.event)
     taken = 200 <= status < 300
-    tried = one.attempts + 1
-    over = tried >= MOST_ATTEMPTS or ctx.clock.now() - one.made > LIFETIME
+    wait_s = WAITS_S[min(one.attempts, len(WAITS_S) - 1)]
+    tried, due = one.attempts + 1, ctx.clock.now() + timedelta(seconds=wait_s)
+    over = tried >= MOST_ATTEMPTS or due - one.made > LIFETIME
     if taken or over or status in HOPELESS:
         ctx.store.delete(OUTBOX, one.key)
         state = "Delivered" if taken else "Dropped"
@@ -223,8 +224,6 @@ async def _try(ctx: Context, one: Outgoing) -> float:
             subject=one.event["subject"], event=one.event["eventType"],
         )  # fmt: skip
         return 0.0
-    wait_s = WAITS_S[min(one.attempts, len(WAITS_S) - 1)]
-    due = ctx.clock.now() + timedelta(seconds=wait_s)
     ctx.store.put(OUTBOX, replace(one, attempts=tried, due=due))
     return float(wait_s)
 

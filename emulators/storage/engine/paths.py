@@ -108,8 +108,10 @@ def append(vault: Vault, found: Blob, position: int, written: Written, lease: st
     vault.files.remove(unheld)
 
 
-def flush(vault: Vault, found: Blob, position: int, content: Content | None) -> Blob:
-    """Make the file end at `position` with all that was appended.
+def flush(
+    vault: Vault, found: Blob, position: int, content: Content | None, *, closed: bool = False
+) -> Blob:
+    """Make the file end at `position` with all that was appended; `closed` says it is whole.
 
     Raises:
         InvalidFlushPosition: the bytes do not reach from the file's end to there without a gap.
@@ -146,7 +148,7 @@ def flush(vault: Vault, found: Blob, position: int, content: Content | None) -> 
             "cache_control": content.cache_control,
         }
         made = replace(made, **{name: value for name, value in given.items() if value})
-    blobs.store(vault, found, made, drop_blocks=True, api="FlushWithClose")
+    blobs.store(vault, found, made, drop_blocks=True, api="FlushWithClose" if closed else "")
     return made
 
 

@@ -249,12 +249,17 @@ async def _append(ask: Ask) -> Reply:
         paths.append(ask.vault, found, position, written, ask.lease_id())
         headers = {"x-ms-request-server-encrypted": "true"}
         if ask.values.get("flush", "").lower() == "true":
-            made = paths.flush(ask.vault, found, position + written.size, None)
+            made = paths.flush(ask.vault, found, position + written.size, None, closed=_closes(ask))
             headers |= version_headers(made.etag, made.modified)
     except errors.StorageError:
         ask.vault.files.remove_unheld([written.file])
         raise
     return Reply(202, headers=headers)
+
+
+def _closes(ask: Ask) -> bool:
+    """Whether the caller says that the file is whole now."""
+    return ask.values.get("close", "").lower() == "true"
 
 
 async def _flush(ask: Ask) -> Reply:
@@ -270,7 +275,7 @@ async def _flush(ask: Ask) -> Reply:
     )
     _file(ask)
     found = blobs.for_change(ask.vault, system(ask), path_of(ask), ask.guard())
-    made = paths.flush(ask.vault, found, _position(ask), given)
+    made = paths.flush(ask.vault, found, _position(ask), given, closed=_closes(ask))
     headers = written_headers(made) | {"Content-Length": "0"}
     return Reply(200, headers=headers)
 

@@ -161,3 +161,52 @@ def test_secrets_survive_kill_9(tmp_path: Path) -> None:
                 client.set_secret(f"s{number}", f"v{number}")
             running.kill()
             running.up()
+
+
+def test_a_template_brings_a_vault_and_its_secrets(azure_env: Rehearsal) -> None:
+    from azure.identity import DefaultAzureCredential
+    from azure.mgmt.resource.deployments import DeploymentsMgmtClient
+
+    env = azure_env.env
+    template = {
+        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+        "contentVersion": "1.0.0.0",
+        "parameters": {"word": {"type": "secureString"}},
+        "resources": [
+            {
+                "type": "Microsoft.KeyVault/vaults",
+                "apiVersion": "2023-07-01",
+                "name": "deployed-vault",
+                "location": "eastus",
+                "properties": {
+                    "tenantId": "[subscription().tenantId]",
+                    "sku": {"family": "A", "name": "standard"},
+                    "enableRbacAuthorization": True,
+                },
+            },
+            {
+                "type": "Microsoft.KeyVault/vaults/secrets",
+                "apiVersion": "2023-07-01",
+                "name": "deployed-vault/word",
+                "dependsOn": ["deployed-vault"],
+                "properties": {"value": "[parameters('word')]"},
+            },
+        ],
+        "outputs": {"uri": {"type": "string", "value": "[reference('deployed-vault').vaultUri]"}},
+    }
+    with DeploymentsMgmtClient(
+        DefaultAzureCredential(), env["AZURE_SUBSCRIPTION_ID"]
+    ) as deployments:
+        asked: Any = {
+            "properties": {
+                "mode": "Incremental",
+                "template": template,
+                "parameters": {"word": {"value": "said"}},
+            }
+        }
+        done = deployments.deployments.begin_create_or_update(
+            env["AZURE_RESOURCE_GROUP"], "vault", asked
+        ).result()
+    uri = done.properties.outputs["uri"]["value"]
+    with client_for(env, uri) as client:
+        assert client.get_secret("word").value == "said"

@@ -284,3 +284,15 @@ def test_any_value_comes_back(ctx: Context, value: str) -> None:
     found = secrets.put(ctx, vault, "any", value, Wanted())
     assert secrets.value_of(ctx, secrets.find(ctx, vault, "ANY")) == value
     assert found.version.sealed != value
+
+
+def test_the_explicit_door(site: VaultSite) -> None:
+    door = f"https://localhost:8441/{site.name}.vault.azure.net"
+    token = site.token("https://vault.azure.net")
+    for name in ("a", "b"):
+        url = f"{door}/secrets/{name}?api-version=7.6"
+        made = site.ask("PUT", url, token=token, json={"value": name}).json()
+        assert made["id"].startswith(f"{door}/secrets/{name}/")
+    page = site.ask("GET", f"{door}/secrets?maxresults=1&api-version=7.6", token=token).json()
+    rest = site.ask("GET", page["nextLink"], token=token).json()
+    assert [one["id"] for one in rest["value"]] == [f"{door}/secrets/b"]
