@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.objects(
     created TIMESTAMP, modified TIMESTAMP);
 CREATE TABLE IF NOT EXISTS {SCHEMA}.columns(
     object INTEGER, ordinal INTEGER, name VARCHAR, type VARCHAR, length INTEGER, prec INTEGER,
-    scale INTEGER, collation VARCHAR, nullable BOOLEAN, preset VARCHAR, seed BIGINT, step BIGINT,
+    scale INTEGER, "collation" VARCHAR, nullable BOOLEAN, preset VARCHAR, seed BIGINT, step BIGINT,
     computed VARCHAR);
 CREATE TABLE IF NOT EXISTS {SCHEMA}.modules(
     object INTEGER, text VARCHAR, body VARCHAR, body_line INTEGER, parameters VARCHAR,
@@ -211,7 +211,7 @@ class Catalog:
     def columns(self, number: int) -> tuple[TableColumn, ...]:
         """The columns of a table or view, by its id."""
         rows = self.rows(
-            "SELECT name, type, length, prec, scale, collation, nullable, preset, seed, step,"
+            "SELECT name, type, length, prec, scale, \"collation\", nullable, preset, seed, step,"
             " computed FROM $catalog.columns WHERE object = ? ORDER BY ordinal",
             number,
         )
