@@ -23,9 +23,16 @@ def until(found: Callable[[], Any], within_s: float = WITHIN_S) -> Any:
     return value
 
 
+def models() -> Any:
+    """The client's models; what they say of their types is narrower than what they take."""
+    from azure.mgmt.datafactory import models as typed
+
+    return typed
+
+
 @pytest.fixture(scope="module")
 def factory(factories: Any, group: str) -> Iterator[str]:
-    from azure.mgmt.datafactory import models as m
+    m = models()
 
     name = "triggered-factory"
     factories.factories.create_or_update(group, name, m.Factory(location="eastus"))
@@ -42,14 +49,14 @@ def factory(factories: Any, group: str) -> Iterator[str]:
 
 
 def starts(**parameters: str) -> Any:
-    from azure.mgmt.datafactory import models as m
+    m = models()
 
     reference = m.PipelineReference(type="PipelineReference", reference_name="p")
     return m.TriggerPipelineReference(pipeline_reference=reference, parameters=parameters)
 
 
 def runs_of(factories: Any, group: str, factory: str, trigger: str) -> list[Any]:
-    from azure.mgmt.datafactory import models as m
+    m = models()
 
     now = datetime.now(UTC)
     asked = m.RunFilterParameters(
@@ -62,7 +69,8 @@ def runs_of(factories: Any, group: str, factory: str, trigger: str) -> list[Any]
 
 def test_a_schedule_trigger(factories: Any, group: str, factory: str) -> None:
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-    from azure.mgmt.datafactory import models as m
+
+    m = models()
 
     triggers = factories.triggers
     recurrence = m.ScheduleTriggerRecurrence(
@@ -99,7 +107,7 @@ def test_a_schedule_trigger(factories: Any, group: str, factory: str) -> None:
 
 
 def test_a_tumbling_window_trigger(factories: Any, group: str, factory: str) -> None:
-    from azure.mgmt.datafactory import models as m
+    m = models()
 
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
     windows = m.TumblingWindowTrigger(
@@ -133,7 +141,7 @@ def test_a_tumbling_window_trigger(factories: Any, group: str, factory: str) -> 
 
 
 def test_events_of_blobs(azure_env: Rehearsal, factories: Any, group: str, factory: str) -> None:
-    from azure.mgmt.datafactory import models as m
+    m = models()
     from azure.storage.blob import BlobServiceClient
 
     env = azure_env.env
@@ -192,7 +200,8 @@ def test_events_of_blobs(azure_env: Rehearsal, factories: Any, group: str, facto
 
 def test_custom_events_are_refused(factories: Any, group: str, factory: str) -> None:
     from azure.core.exceptions import HttpResponseError
-    from azure.mgmt.datafactory import models as m
+
+    m = models()
 
     custom = m.CustomEventsTrigger(pipelines=[starts()], events=["x"], scope="/any")
     triggers = factories.triggers
@@ -207,7 +216,9 @@ def test_custom_events_are_refused(factories: Any, group: str, factory: str) -> 
 def test_triggers_of_a_synapse_workspace(azure_env: Rehearsal, credential: Any) -> None:
     from azure.core.exceptions import ResourceNotFoundError
     from azure.synapse.artifacts import ArtifactsClient
-    from azure.synapse.artifacts import models as m
+    from azure.synapse.artifacts import models as typed
+
+    m: Any = typed
 
     client = ArtifactsClient(credential, "https://rehearsal.dev.azuresynapse.net")
     wait = m.WaitActivity(name="W", wait_time_in_seconds=0)

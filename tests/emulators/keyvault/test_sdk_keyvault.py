@@ -204,7 +204,7 @@ def test_a_template_brings_a_vault_and_its_secrets(azure_env: Rehearsal) -> None
                 "parameters": {"word": {"value": "said"}},
             }
         }
-        done = deployments.deployments.begin_create_or_update(
+        done: Any = deployments.deployments.begin_create_or_update(
             env["AZURE_RESOURCE_GROUP"], "vault", asked
         ).result()
     uri = done.properties.outputs["uri"]["value"]

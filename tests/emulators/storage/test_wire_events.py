@@ -82,7 +82,7 @@ class Bench:
         return await self.arm("PUT", f"/{name}", {"properties": properties})
 
     async def blob(
-        self, method: str, path: str, content: bytes = b"", host: str = "blob", **headers: str
+        self, method: str, path: str, content: bytes = b"", host: str = "blob", headers: Any = None
     ) -> httpx.Response:
         token = self.ctx.tokens.issue("https://storage.azure.com")
         done = await self.http.request(
@@ -93,7 +93,7 @@ class Bench:
                 "authorization": f"Bearer {token}",
                 "x-ms-version": "2023-11-03",
                 **({"x-ms-blob-type": "BlockBlob"} if method == "PUT" and host == "blob" else {}),
-                **headers,
+                **(headers or {}),
             },
         )
         assert done.status_code < 300, done.text
@@ -169,10 +169,10 @@ def test_what_is_told(tmp_path: Path) -> None:
         names = b"<BlockList><Latest>YQ==</Latest></BlockList>"
         await bench.blob("PUT", "box/blocks?comp=blocklist", names)
         source = f"https://{bench.account}.blob.core.windows.net/box/put"
-        await bench.blob("PUT", "box/copied", **{"x-ms-copy-source": source})
-        await bench.blob("PUT", "box/put?comp=metadata", **{"x-ms-meta-a": "b"})
+        await bench.blob("PUT", "box/copied", headers={"x-ms-copy-source": source})
+        await bench.blob("PUT", "box/put?comp=metadata", headers={"x-ms-meta-a": "b"})
         await bench.blob("PUT", "box/put?comp=snapshot")
-        await bench.blob("DELETE", "box/put", **{"x-ms-delete-snapshots": "include"})
+        await bench.blob("DELETE", "box/put", headers={"x-ms-delete-snapshots": "include"})
         await bench.settle()
         assert bench.receiver.said == [
             ("BlobCreated", "box/blobs/put"),
