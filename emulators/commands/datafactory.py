@@ -240,7 +240,8 @@ def _followed(there: Wire, run_id: str) -> bool:
 
 
 def _activities(there: Wire, run_id: str) -> list[dict[str, Any]]:
-    return there.query(f"/pipelineruns/{run_id}/queryActivityruns")
+    every = {"operand": "Status", "operator": "NotEquals", "values": [""]}  # the skipped ones too
+    return there.query(f"/pipelineruns/{run_id}/queryActivityruns", filters=[every])
 
 
 def _why(activity: Mapping[str, Any]) -> str:

@@ -119,7 +119,9 @@ class Pipeline:
 
     name: str
     activities: tuple[Activity, ...] = ()
-    parameters: Mapping[str, Declared] = field(default_factory=dict)  # by the declaration's spelling
+    parameters: Mapping[str, Declared] = field(
+        default_factory=dict
+    )  # by the declaration's spelling
     variables: Mapping[str, Declared] = field(default_factory=dict)
     concurrency: int | None = None  # runs at a time; None: as many as come
     annotations: tuple[Any, ...] = ()
