@@ -6,6 +6,8 @@ import asyncio
 import re
 import threading
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +214,20 @@ def test_a_copy_into_a_table_and_out_again(lake: Lake, sessions: Shared) -> None
     output = lake.copy(table(lake, "people"), lake.dataset("T", "Parquet", "", "t.parquet"))
     assert output["rowsCopied"] == 2500
     assert "filesRead" not in output
+
+
+def test_values_become_what_the_tables_columns_are(lake: Lake, sessions: Shared) -> None:
+    lake.put(a_csv="id,paid,born,ok\n7,1.25,2020-01-02T03:04:05Z,true\n", b_csv="id\nx\n")
+    source = lake.dataset("S", "DelimitedText", "", "a.csv", firstRowAsHeader=True)
+    lake.copy(source, table(lake, "people"), None, {"preCopyScript": "delete from dbo.people"})
+    (row,) = sessions.lake.execute("select * from dbo.people").fetchall()
+    assert row == (7, None, Decimal("1.25"), datetime.fromisoformat("2020-01-02T03:04:05"), True)
+    wrong = lake.dataset("W", "DelimitedText", "", "b.csv", firstRowAsHeader=True)
+    with pytest.raises(ActivityFailed, match="TypeConversionFailure"):
+        lake.copy(wrong, table(lake, "people"))
+    strange = lake.dataset("X", "DelimitedText", "", "b.csv")
+    with pytest.raises(ActivityFailed, match="Prop_0 is not found in target side"):
+        lake.copy(strange, table(lake, "people"))
 
 
 def test_a_table_is_made_where_that_is_asked_for(lake: Lake, sessions: Shared) -> None:

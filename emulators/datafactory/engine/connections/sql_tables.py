@@ -13,7 +13,7 @@ from emulators.datafactory.engine.connections.failing import ConnectionFailed, N
 from emulators.datafactory.engine.connections.resolving import Dataset, LinkedService
 from emulators.datafactory.engine.connections.sql import Database, SqlFailed, quoted
 from emulators.datafactory.engine.connections.tables import Batch, Column, Documents, Piece
-from emulators.datafactory.engine.connections.values import as_text, convert, converter
+from emulators.datafactory.engine.connections.values import convert, converter
 
 NO_SUCH_OBJECT = 208
 PARAMETERS = 2000
@@ -175,9 +175,34 @@ async def write(
             assert not isinstance(piece, Documents)
             if known is None and piece.columns:
                 known = await _target(database, table, sink, piece.columns)
-            if piece.rows:
-                count += await _insert(database, table, piece)
+            if piece.rows and known is not None:
+                count += await _insert(database, table, _fitting(piece, known))
     return count
+
+
+def _fitting(batch: Batch, known: Sequence[Column]) -> Batch:
+    """The rows as the table's columns have them.
+
+    Raises:
+        ConnectionFailed: a value does not fit its column.
+    """
+    types = {column.name.lower(): column.type for column in known}
+    wanted = [types[column.name.lower()] for column in batch.columns]
+    changes = [
+        None if kind == column.type else (column.name, kind, converter(kind))
+        for column, kind in zip(batch.columns, wanted, strict=True)
+    ]
+    if not any(changes):
+        return batch
+    rows = [
+        [
+            value if change is None else convert(value, change[2], change[0], change[1])
+            for value, change in zip(row, changes, strict=True)
+        ]
+        for row in batch.rows
+    ]
+    columns = [Column(c.name, kind) for c, kind in zip(batch.columns, wanted, strict=True)]
+    return Batch(tuple(columns), rows)
 
 
 def check_sink(sink: Mapping[str, Any]) -> None:
@@ -203,7 +228,7 @@ async def _target(
             f"{quoted(c.name)} {CREATED.get(c.type.lower(), 'nvarchar(4000)')} NULL" for c in given
         )
         await database.run(f"CREATE TABLE {table} ({made})")
-        return list(given)
+        return [Column(c.name, c.type if c.type.lower() in CREATED else "String") for c in given]
     if found is None:
         raise ConnectionFailed("UserErrorTableNotExist", f"The table {table} does not exist.")
     known = {column.name.lower() for column in found}
@@ -219,14 +244,9 @@ async def _insert(database: Database, table: str, batch: Batch) -> int:
     names = ", ".join(quoted(column.name) for column in batch.columns)
     one = f"({', '.join(['%s'] * len(batch.columns))})"
     at_once = max(1, min(ROWS, PARAMETERS // max(1, len(batch.columns))))
-    plain = [column.type.lower() in ("object", "array") for column in batch.columns]
     for at in range(0, len(batch.rows), at_once):
         rows = batch.rows[at : at + at_once]
-        values = [
-            as_text(value) if text else value
-            for row in rows
-            for value, text in zip(row, plain, strict=True)
-        ]
+        values = [value for row in rows for value in row]
         lines = ", ".join([one] * len(rows))
         await database.run(f"INSERT INTO {table} ({names}) VALUES {lines}", values)
     return len(batch.rows)

@@ -101,7 +101,9 @@ def _instant_json(value: datetime) -> str:
     return value.isoformat() if value.utcoffset() else f"{text}Z"
 
 
-def _number(value: Decimal) -> int | float:
+def _number(value: Decimal) -> int | float | str:
+    if not value.is_finite():
+        return str(value)
     return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
 
 
@@ -189,12 +191,14 @@ def _float(value: Any) -> float:
 
 
 def _decimal(value: Any) -> Decimal:
-    if isinstance(value, float):
-        return Decimal(repr(value))
+    text = repr(value) if isinstance(value, float) else str(value).strip().replace(",", "")
     try:
-        return Decimal(value if isinstance(value, int) else str(value).strip().replace(",", ""))
+        found = Decimal(value if isinstance(value, int | Decimal) else text)
     except InvalidOperation:
-        raise ValueError("Input string was not in a correct format.") from None
+        found = Decimal("NaN")
+    if not found.is_finite():
+        raise ValueError("Input string was not in a correct format.")
+    return found
 
 
 def _datetime(value: Any) -> datetime:
@@ -209,6 +213,18 @@ def _datetime(value: Any) -> datetime:
         except ValueError:
             continue
     raise ValueError("String was not recognized as a valid DateTime.")
+
+
+def _plain_datetime(value: Any) -> datetime:
+    """Without a zone: what has one is given in UTC."""
+    found = _datetime(value)
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+
+
+def _datetime_offset(value: Any) -> datetime:
+    """With a zone: what has none is UTC."""
+    found = _datetime(value)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _iso(text: str) -> datetime:
@@ -228,12 +244,12 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "single": _float,
     "double": _float,
     "decimal": _decimal,
-    "datetime": _datetime,
-    "datetimeoffset": _datetime,
+    "datetime": _plain_datetime,
+    "datetimeoffset": _datetime_offset,
     "guid": lambda value: str(UUID(str(value))),
     "timespan": as_text,
     "time": as_text,
-    "date": _datetime,
+    "date": _plain_datetime,
     "object": lambda value: value,
     "array": lambda value: value,
     "bytearray": _bytes,
