@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from emulators.datafactory.engine import resources
 from emulators.datafactory.errors import (
@@ -256,7 +257,8 @@ async def check_group(ctx: Context, at: Scope) -> None:
     Raises:
         GroupMissing: it is not there.
     """
-    url = f"{ARM}/subscriptions/{at.subscription}/resourceGroups/{at.group}"
+    group, subscription = quote(at.group, safe=""), quote(at.subscription, safe="")
+    url = f"{ARM}/subscriptions/{subscription}/resourceGroups/{group}"
     async with ctx.peers.client() as http:
         answer = await http.get(url, params={"api-version": "2021-04-01"})
     if answer.status_code != 200:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 
@@ -79,7 +80,8 @@ def _found(request: Request) -> Vault:
 async def _check_group(ctx: Context, subscription: str, group: str) -> None:
     """Ask the resource manager whether the group exists; one that is not up says nothing."""
     async with ctx.peers.client() as http:
-        url = f"https://management.azure.com/subscriptions/{subscription}/resourcegroups/{group}"
+        where = f"/subscriptions/{quote(subscription, safe='')}/resourcegroups/{quote(group, safe='')}"
+        url = f"https://management.azure.com{where}"
         answer = await http.get(url, params={"api-version": "2021-04-01"})
     if answer.status_code == 404 and b'"ResourceGroupNotFound"' in answer.content:
         raise GroupMissing(f"Resource group '{group}' could not be found.")

@@ -141,6 +141,8 @@ def test_a_factory_needs_its_group(site: Wire) -> None:
     at = "resourceGroups/gone/providers/Microsoft.DataFactory/factories/adf-gone"
     assert code(site.arm("PUT", at, json={})) == "ResourceGroupNotFound"
     assert code(site.arm("GET", at)) == "ResourceNotFound"
+    hostile = at.replace("gone/", "a%0d%0ab%2f..%3f/")
+    assert code(site.arm("PUT", hostile, json={})) == "ResourceGroupNotFound"
     assert site.arm("DELETE", at).status_code == 204
 
 
