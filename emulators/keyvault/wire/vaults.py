@@ -80,7 +80,9 @@ def _found(request: Request) -> Vault:
 async def _check_group(ctx: Context, subscription: str, group: str) -> None:
     """Ask the resource manager whether the group exists; one that is not up says nothing."""
     async with ctx.peers.client() as http:
-        where = f"/subscriptions/{quote(subscription, safe='')}/resourcegroups/{quote(group, safe='')}"
+        where = (
+            f"/subscriptions/{quote(subscription, safe='')}/resourcegroups/{quote(group, safe='')}"
+        )
         url = f"https://management.azure.com{where}"
         answer = await http.get(url, params={"api-version": "2021-04-01"})
     if answer.status_code == 404 and b'"ResourceGroupNotFound"' in answer.content:
