@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from emulators.datafactory.engine.activities import webhook
 from emulators.datafactory.engine.activities.base import ActivityFailed
 from emulators.datafactory.engine.activities.outgoing import Answer, Ask, replaced
 from emulators.datafactory.service import CALLBACKS
@@ -124,7 +126,8 @@ def test_after_a_restart_it_goes_on_waiting_for_the_same_callback(at: Bench) -> 
     async def go() -> dict[str, Any]:
         far, app = Hooked(), make_app(at.ctx, [CALLBACKS])
         with replaced(far):
-            first = asyncio.ensure_future(at.run(hook()))
+            call = replace(at.call(hook()), leaving=lambda: True)
+            first = asyncio.ensure_future(webhook.run(call))
             await clock.advance(1)
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
@@ -135,6 +138,20 @@ def test_after_a_restart_it_goes_on_waiting_for_the_same_callback(at: Bench) -> 
         return dict(done.output)
 
     assert asyncio.run(go())["kept"] == 1
+
+
+def test_a_cancelled_one_is_forgotten(at: Bench) -> None:
+    async def go() -> None:
+        far, app = Hooked(), make_app(at.ctx, [CALLBACKS])
+        with replaced(far):
+            running = asyncio.ensure_future(at.run(hook()))
+            await far.called.wait()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            async with client_of(app) as http:
+                await told(http, far.bodies[0]["callBackUri"], {}, 404)
+
+    asyncio.run(go())
 
 
 def test_an_endpoint_that_fails_fails_the_activity(at: Bench) -> None:

@@ -26,6 +26,8 @@ from emulators.kernel.ids import same_secret, secret_token
 
 PATH = "/dataplane/workflow/callback"
 DEFAULT_TIMEOUT_S = 600.0
+KEPT_S = 3600.0
+"""How long after its time a callback's record may stay: until then a restart may ask for it."""
 _waiting: dict[str, asyncio.Event] = {}
 
 
@@ -48,17 +50,25 @@ async def run(call: Call) -> Done:
     limit_s = _timeout(call)
     noted = call.noted if call.noted.get("callback") else None
     opened = _opened(ctx, str(noted["callback"])) if noted else _open(call, limit_s)
-    request = await described(call, "POST", _body(call, opened))
-    if noted is None or not noted.get("sent"):
-        call.note({"callback": opened.id, "sent": False})
-        answer, _ = await exchange(ctx, request.ask)
-        raise_for(answer, "WebHook Activity")
-        call.note({"callback": opened.id, "sent": True})
-    came = await _wait(ctx, opened)
-    if came is None:
-        raise ActivityFailed("TimedOut", "The webhook was not called back within its timeout.")
-    ctx.store.delete(CALLBACKS, opened.id)
-    output = _outcome(call, came)
+    gone = True
+    try:
+        request = await described(call, "POST", _body(call, opened))
+        if noted is None or not noted.get("sent"):
+            call.note({"callback": opened.id, "sent": False})
+            answer, _ = await exchange(ctx, request.ask)
+            raise_for(answer, "WebHook Activity")
+            call.note({"callback": opened.id, "sent": True})
+        came = await _wait(ctx, opened)
+        if came is None:
+            raise ActivityFailed("TimedOut", "The webhook was not called back within its timeout.")
+        output = _outcome(call, came)
+        gone = False  # kept until it is due: this success may not be on record yet
+    except asyncio.CancelledError:
+        gone = not call.leaving()
+        raise
+    finally:
+        if gone:
+            ctx.store.delete(CALLBACKS, opened.id)
     return Done({**output, **fields(ctx, started, "ExternalActivity")}, request.input, (RUNTIME,))
 
 
@@ -94,6 +104,9 @@ def _timeout(call: Call) -> float:
 
 def _open(call: Call, limit_s: float) -> Callback:
     ctx = call.ctx
+    for old in list(ctx.store.scan(CALLBACKS)):
+        if _left_s(ctx, old.due) < -KEPT_S:
+            ctx.store.delete(CALLBACKS, old.id)
     due = ctx.clock.now() + timedelta(seconds=limit_s)
     made = Callback(ctx.ids.guid(), secret_token(), call.run.id, due)
     ctx.store.put(CALLBACKS, made)
@@ -141,7 +154,6 @@ async def _wait(ctx: Context, opened: Callback) -> Any:
                 return found and found.body
             left_s = _left_s(ctx, opened.due)
             if left_s <= 0:
-                ctx.store.delete(CALLBACKS, opened.id)
                 return None
             await _either(ctx, event, left_s)
     finally:
