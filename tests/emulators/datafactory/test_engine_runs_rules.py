@@ -379,3 +379,36 @@ def test_what_a_pipeline_knows_of_itself() -> None:
     assert d.row(run, "S").output["value"] == "f/p/Manual"
     assert run.variables["d"] == run.id
     assert run.variables["s"] == "nobody"
+
+
+def test_activities_with_a_timeout_of_their_own_are_not_cut_short_nor_tried_again() -> None:
+    async def long(call: Call) -> Done:
+        await call.ctx.clock.sleep(20 * 3600)
+        raise ActivityFailed("1", "at last")
+
+    with desk() as d:
+        d.stubs = {"A": long}
+        policy = {"retry": 3, "timeout": "00:01:00"}
+        d.publish("p", {**activity("A", "Validation"), "policy": policy})
+        run = d.run()
+    assert [row.error["message"] for row in d.rows(run)] == ["at last"]
+
+
+def test_secure_inputs_are_not_shown_while_an_activity_runs_either() -> None:
+    shown: list[Any] = []
+
+    async def looks(call: Call) -> Done:
+        rows = {row.name: row for row in d.rows(call.run)}
+        shown.append((rows["Run"].input, rows["Each"].input))
+        return Done({})
+
+    secure = {"policy": {"secureInput": True}}
+    with desk() as d:
+        call = activity("Run", "ExecutePipeline", pipeline={"referenceName": "c"}, parameters={})
+        each = activity("Each", "ForEach", items="@range(0, 1)", activities=[wait("W", 5)])
+        d.stubs = {"Look": looks}
+        d.publish("p", {**call, **secure}, each, wait("A", 1), activity("Look", "X", after("A")))
+        d.publish("c", wait("W", 5))
+        run = d.run()
+    assert shown == [({}, {"itemsCount": 1})]
+    assert d.row(run, "Run").input == {}

@@ -23,8 +23,19 @@ from emulators.datafactory.engine.runs.live import Frame, Outcome
 from emulators.datafactory.engine.runs.waiting import OutOfTime, bounded, stopped
 from emulators.datafactory.store import ActivityRun
 
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """A policy in numbers."""
+
+    timeout_s: float
+    retries: int  # attempts after the first
+    interval_s: float
+
+
 UNRETRIED = frozenset({"webhook", "validation"})
-"""Executors of control activities: their policy, if any, knows no retries."""
+"""Executors of control activities: they have timeouts of their own, and know no retries."""
+OWN_TIMEOUT = _Limits(90 * 24 * 3600.0, 0, 0.0)
 INACTIVE, SKIPPED = "Inactive", "Skipped"
 
 
@@ -166,24 +177,18 @@ def _again(frame: Frame, activity: Activity, row: ActivityRun) -> Attempt:
     return Attempt(frame, activity, frame.prefix + activity.name, row)
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    timeout_s: float
-    retries: int
-    interval_s: float
-
-
 def _limits(frame: Frame, activity: Activity) -> _Limits:
     """The policy in numbers.
 
     Raises:
         ActivityFailed, ExpressionError: it is none.
     """
+    if activity.kind in UNRETRIED:
+        return OWN_TIMEOUT
     policy: Policy = activity.policy
     values = [evaluate(v, frame.scope) for v in (policy.timeout, policy.retry, policy.interval_s)]
     try:
-        retries = 0 if activity.kind in UNRETRIED else int(values[1])
-        return _Limits(seconds_of(values[0]), max(0, retries), float(values[2]))
+        return _Limits(seconds_of(values[0]), max(0, int(values[1])), float(values[2]))
     except (TypeError, ValueError) as why:
         raise ActivityFailed("InvalidActivityPolicy", f"The policy is not valid: {why}") from None
 
