@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from tests.running import Rehearsal
+
+
+def models() -> Any:
+    """The models of azure-mgmt-datafactory: their hints take text for maps and refuse it."""
+    return import_module("azure.mgmt.datafactory.models")
+
+
+def code(refused: pytest.ExceptionInfo[Any]) -> str:
+    """The service's code in an error of a client."""
+    return str(refused.value.error.code)
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,23 @@
 """What azure-mgmt-datafactory 10.0.0 does here; run by its own interpreter, prints JSON."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 from azure.core.exceptions import HttpResponseError
 from azure.identity import ClientSecretCredential
-from azure.mgmt.datafactory import DataFactoryManagementClient, models
+from azure.mgmt.datafactory import DataFactoryManagementClient
 
+models: Any = import_module("azure.mgmt.datafactory.models")
 GROUP, FACTORY = os.environ["AZURE_RESOURCE_GROUP"], "adf-newer-client"
 
 
-def refused(call):
+def refused(call: Callable[[], object]) -> list[Any] | None:
     """Code and message of what was refused; None when it was not."""
     try:
         call()
@@ -20,12 +26,12 @@ def refused(call):
     return None
 
 
-def main():
+def main() -> None:
     credential = ClientSecretCredential(
         *(os.environ[f"AZURE_{name}"] for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"))
     )
-    client = DataFactoryManagementClient(credential, os.environ["AZURE_SUBSCRIPTION_ID"])
-    found = {}
+    client: Any = DataFactoryManagementClient(credential, os.environ["AZURE_SUBSCRIPTION_ID"])
+    found: dict[str, Any] = {}
     client.factories.create_or_update(GROUP, FACTORY, models.Factory(location="eastus"))
     typed = models.PipelineResource(
         activities=[models.WaitActivity(name="Rest", wait_time_in_seconds=0)]

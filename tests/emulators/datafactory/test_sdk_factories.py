@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.emulators.datafactory.conftest import code, models
 from tests.running import Rehearsal
 
 
@@ -50,13 +51,8 @@ def test_factories_are_made_found_changed_and_listed(
 
 
 def test_global_parameters_are_one_resource_of_many(client: Any, group: str, factory: str) -> None:
-    from azure.mgmt.datafactory.models import (
-        GlobalParameterResource,
-        GlobalParameterSpecification,
-    )
-
-    given = GlobalParameterResource(
-        properties={"stage": GlobalParameterSpecification(type="String", value="dev")}
+    given = models().GlobalParameterResource(
+        properties={"stage": models().GlobalParameterSpecification(type="String", value="dev")}
     )
     client.global_parameters.create_or_update(group, factory, "default", given)
     found = client.global_parameters.get(group, factory, "default")
@@ -68,22 +64,21 @@ def test_global_parameters_are_one_resource_of_many(client: Any, group: str, fac
 
 def test_children_hold_their_conditions(client: Any, group: str, factory: str) -> None:
     from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-    from azure.mgmt.datafactory import models
 
-    storage = models.LinkedServiceResource(
-        properties=models.AzureBlobStorageLinkedService(
+    storage = models().LinkedServiceResource(
+        properties=models().AzureBlobStorageLinkedService(
             service_endpoint="https://x.blob.core.windows.net"
         )
     )
     made = client.linked_services.create_or_update(group, factory, "Store", storage)
     assert made.type == "Microsoft.DataFactory/factories/linkedservices"
     assert made.etag
-    data = models.DatasetResource(
-        properties=models.JsonDataset(
-            linked_service_name=models.LinkedServiceReference(
+    data = models().DatasetResource(
+        properties=models().JsonDataset(
+            linked_service_name=models().LinkedServiceReference(
                 reference_name="store", type="LinkedServiceReference"
             ),
-            location=models.AzureBlobStorageLocation(container="c", file_name="f.json"),
+            location=models().AzureBlobStorageLocation(container="c", file_name="f.json"),
         )
     )
     client.datasets.create_or_update(group, factory, "Input", data)
@@ -103,7 +98,7 @@ def test_children_hold_their_conditions(client: Any, group: str, factory: str) -
     client.linked_services.delete(group, factory, "Store")
     with pytest.raises(ResourceNotFoundError) as gone:
         client.datasets.get(group, factory, "Input")
-    assert gone.value.error.code == "DatasetNotFound"
+    assert code(gone) == "DatasetNotFound"
     with pytest.raises(HttpResponseError) as dangling:
         client.datasets.create_or_update(group, factory, "Input", data)
     assert "invalid reference 'store'" in dangling.value.message
@@ -111,10 +106,9 @@ def test_children_hold_their_conditions(client: Any, group: str, factory: str) -
 
 def test_what_is_kept_and_what_is_refused(client: Any, group: str, factory: str) -> None:
     from azure.core.exceptions import HttpResponseError
-    from azure.mgmt.datafactory import models
 
-    runtime = models.IntegrationRuntimeResource(
-        properties=models.SelfHostedIntegrationRuntime(description="ours")
+    runtime = models().IntegrationRuntimeResource(
+        properties=models().SelfHostedIntegrationRuntime(description="ours")
     )
     client.integration_runtimes.create_or_update(group, factory, "own", runtime)
     assert [one.name for one in client.integration_runtimes.list_by_factory(group, factory)] == [
@@ -122,5 +116,5 @@ def test_what_is_kept_and_what_is_refused(client: Any, group: str, factory: str)
     ]
     with pytest.raises(HttpResponseError) as refused:
         client.integration_runtimes.list_auth_keys(group, factory, "own")
-    assert refused.value.error.code == "NotEmulated"
+    assert code(refused) == "NotEmulated"
     client.integration_runtimes.delete(group, factory, "own")

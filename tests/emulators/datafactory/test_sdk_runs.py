@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.emulators.datafactory.conftest import code, models
+
 NOW = datetime.now(UTC)
 WINDOW = {
     "last_updated_after": NOW - timedelta(days=1),
@@ -129,16 +131,17 @@ def test_a_failure_tells_its_way_up(factories: Any, group: str, factory: str) ->
 
 def test_runs_are_found_by_filters_and_cancelled(factories: Any, group: str, factory: str) -> None:
     from azure.core.exceptions import HttpResponseError
-    from azure.mgmt.datafactory.models import RunFilterParameters, RunQueryFilter, RunQueryOrderBy
 
     made = factories.pipelines.create_run(group, factory, "Long")
-    asked = RunFilterParameters(
+    asked = models().RunFilterParameters(
         **WINDOW,
         filters=[
-            RunQueryFilter(operand="PipelineName", operator="Equals", values=["long"]),
-            RunQueryFilter(operand="Status", operator="In", values=["InProgress", "Queued"]),
+            models().RunQueryFilter(operand="PipelineName", operator="Equals", values=["long"]),
+            models().RunQueryFilter(
+                operand="Status", operator="In", values=["InProgress", "Queued"]
+            ),
         ],
-        order_by=[RunQueryOrderBy(order_by="RunStart", order="DESC")],
+        order_by=[models().RunQueryOrderBy(order_by="RunStart", order="DESC")],
     )
     found = factories.pipeline_runs.query_by_factory(group, factory, asked).value
     assert [run.run_id for run in found] == [made.run_id]
@@ -147,10 +150,10 @@ def test_runs_are_found_by_filters_and_cancelled(factories: Any, group: str, fac
     with pytest.raises(HttpResponseError) as over:
         factories.pipeline_runs.cancel(group, factory, made.run_id)
     assert over.value.status_code == 400
-    asked.filters = [RunQueryFilter(operand="Colour", operator="Equals", values=["x"])]
+    asked.filters = [models().RunQueryFilter(operand="Colour", operator="Equals", values=["x"])]
     with pytest.raises(HttpResponseError) as unknown:
         factories.pipeline_runs.query_by_factory(group, factory, asked)
-    assert unknown.value.error.code == "InvalidQuery"
+    assert code(unknown) == "InvalidQuery"
 
 
 def test_a_rerun_is_of_the_same_group(factories: Any, group: str, factory: str) -> None:
@@ -175,10 +178,10 @@ def test_what_is_not_there(factories: Any, group: str, factory: str) -> None:
 
     with pytest.raises(ResourceNotFoundError) as pipeline:
         factories.pipelines.create_run(group, factory, "Nothing")
-    assert pipeline.value.error.code == "PipelineNotFound"
+    assert code(pipeline) == "PipelineNotFound"
     with pytest.raises(ResourceNotFoundError) as run:
         factories.pipeline_runs.get(group, factory, "00000000-0000-0000-0000-000000000000")
-    assert run.value.error.code == "PipelineRunNotFound"
+    assert code(run) == "PipelineRunNotFound"
     with pytest.raises(HttpResponseError) as orphan:
         factories.pipelines.create_run(group, factory, "Short", is_recovery=True)
     assert orphan.value.status_code == 400

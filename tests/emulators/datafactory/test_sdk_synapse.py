@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def workspace(rehearsal: Rehearsal, credential: Any) -> Iterator[str]:
             "sqlAdministratorLoginPassword": "P@ssw0rd-of-tests",
         },
     }
-    made = resources.begin_create_or_update_by_id(where, body, api_version=API).result()
+    made: Any = resources.begin_create_or_update_by_id(where, body, api_version=API).result()
     assert (
         made.properties["connectivityEndpoints"]["dev"] == "https://syn-tests.dev.azuresynapse.net"
     )
@@ -64,19 +65,14 @@ def test_a_workspace_begins_with_its_linked_services(client: Any) -> None:
 
 
 def test_pipelines_are_made_run_and_watched(client: Any) -> None:
-    from azure.synapse.artifacts.models import (
-        PipelineResource,
-        RunFilterParameters,
-        SetVariableActivity,
-        VariableSpecification,
-        WaitActivity,
-    )
-
-    pipeline = PipelineResource(
-        variables={"kept": VariableSpecification(type="String")},
+    models: Any = import_module("azure.synapse.artifacts.models")
+    pipeline = models.PipelineResource(
+        variables={"kept": models.VariableSpecification(type="String")},
         activities=[
-            WaitActivity(name="Rest", wait_time_in_seconds=1),
-            SetVariableActivity(name="Keep", variable_name="kept", value="@pipeline().DataFactory"),
+            models.WaitActivity(name="Rest", wait_time_in_seconds=1),
+            models.SetVariableActivity(
+                name="Keep", variable_name="kept", value="@pipeline().DataFactory"
+            ),
         ],
     )
     made = client.pipeline.begin_create_or_update_pipeline("Short", pipeline).result()
@@ -90,7 +86,7 @@ def test_pipelines_are_made_run_and_watched(client: Any) -> None:
         time.sleep(0.05)
     assert run.status == "Succeeded"
     now = datetime.now(UTC)
-    asked = RunFilterParameters(
+    asked = models.RunFilterParameters(
         last_updated_after=now - timedelta(days=1), last_updated_before=now + timedelta(days=1)
     )
     rows = client.pipeline_run.query_activity_runs("Short", run_id, asked).value
