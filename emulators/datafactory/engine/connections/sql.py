@@ -23,7 +23,7 @@ from emulators.kernel.upstream import is_loopback
 T = TypeVar("T")
 KINDS = frozenset(
     {
-        "azuresqldw", "azuresqldatabase", "sqlserver", "azuresynapseanalytics", "azuresqlmi",
+        "azuresqldw", "azuresqldatabase", "sqlserver", "azuresqlmi",
         "sqlpool",
     }
 )  # fmt: skip
