@@ -18,14 +18,14 @@ import pyarrow.compute as pc
 
 from emulators.warehouse.engine.answers import Column
 from emulators.warehouse.engine.types import SqlType
+from emulators.warehouse.wire.few import CHUNK, written
 from emulators.warehouse.wire.fixed import FIXED, Bytes, valid_of
 from emulators.warehouse.wire.types_write import charset, fixed_size, is_bytes, is_large
 
 ROW = 0xD1
+_ROW = bytes((ROW,))
 ROWS_AT_ONCE = 16384
 BYTES_AT_ONCE = 32 << 20
-CHUNK = 32_000
-"""Bytes of a chunk of a large value: tedious collects a chunk by copying it at every packet."""
 
 _NO_LARGE = np.full(8, 0xFF, np.uint8)
 
@@ -39,6 +39,10 @@ def encoded(
 ) -> Iterator[memoryview]:
     """ROW tokens of a batch, in stretches of bounded size."""
     types = [column.type for column in columns]
+    few = written(types, batch, utf8=utf8, token=_ROW)
+    if few is not None:
+        yield memoryview(few)
+        return
     step = ROWS_AT_ONCE
     if batch.num_rows and batch.nbytes > BYTES_AT_ONCE:
         step = max(1, min(step, batch.num_rows * BYTES_AT_ONCE // batch.nbytes))
@@ -50,6 +54,10 @@ def encoded(
 def value_of(sql: SqlType, value: Any, *, utf8: bool = False) -> bytes:
     """One value as a row would carry it."""
     array = pa.array([natural(sql, value)], sql.arrow)
+    one = pa.RecordBatch.from_arrays([array], ["value"])
+    few = written([sql], one, utf8=utf8, token=b"")
+    if few is not None:
+        return few
     return bytes(_joined(list(_pieces([sql], [array], utf8=utf8))))
 
 

@@ -28,12 +28,13 @@ from emulators.warehouse.engine.answers import (
 )
 from emulators.warehouse.engine.types import MAX, SqlType
 from emulators.warehouse.errors import SqlError
-from emulators.warehouse.wire import login7, packets, prelogin, rpc, tokens
+from emulators.warehouse.wire import few, login7, packets, prelogin, rpc, tokens
 from emulators.warehouse.wire.answering import AnswerWriter, Style
 from emulators.warehouse.wire.bulk import BulkReader
+from emulators.warehouse.wire.few import CHUNK
 from emulators.warehouse.wire.packets import BadStream, PacketReader, PacketWriter, Reader
 from emulators.warehouse.wire.requests import Assembler, batch_text, transaction_request
-from emulators.warehouse.wire.rows import CHUNK, encoded, value_of
+from emulators.warehouse.wire.rows import encoded, value_of
 from emulators.warehouse.wire.types_read import UnsupportedType, described
 from emulators.warehouse.wire.types_write import type_info
 
@@ -164,6 +165,19 @@ def test_rows_are_read_as_they_were_written(
     assert reader.done
     got = pa.Table.from_batches(found).to_pylist() if found else []
     assert got == part.to_pylist()
+
+
+@given(columns_and_rows, st.booleans())
+def test_a_few_rows_are_written_as_many_are(
+    what: tuple[list[SqlType], list[tuple[Any, ...]]], utf8: bool
+) -> None:
+    types, rows = what
+    columns = [Column(f"c{at}", sql) for at, sql in enumerate(types)]
+    batch = batch_of(types, rows[: few.FEW])
+    soon = b"".join(map(bytes, encoded(columns, batch, utf8=utf8)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(few, "FEW", -1)
+        assert b"".join(map(bytes, encoded(columns, batch, utf8=utf8))) == soon
 
 
 def test_rows_with_a_bit_for_each_null() -> None:
