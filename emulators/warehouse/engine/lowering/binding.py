@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 from emulators.warehouse.engine.lowering import operators, tree
 from emulators.warehouse.engine.lowering.casts import convert
 from emulators.warehouse.engine.lowering.kinds import (
-    BIGINT,
-    BIT,
     FLOAT,
     INT,
     MONEY,
     NULL,
-    NUMBERS,
     STRINGS,
     VARBINARY_MAX,
-    WIDE,
     Typed,
     decimal,
     duck,
@@ -122,7 +118,7 @@ class Binder:
         otherwise = null() if asked.otherwise is None else self.value(asked.otherwise, scope)
         results = [value for _, value in branches] + [otherwise]
         if all(one.type.name == "null" for one in results):
-            text = "At least one of the result expressions in a CASE specification must be an expression other than the NULL constant."  # noqa: E501
+            text = "At least one of the result expressions in a CASE specification must be an expression other than the NULL constant."
             raise SqlError(8133, 16, 1, text)
         kind = unify_all(results)
         whens = " ".join(f"WHEN {test} THEN {convert(v, kind).sql}" for test, v in branches)
@@ -146,7 +142,7 @@ class Binder:
     def _scalar(self, asked: tree.Scalar, scope: Scope) -> Typed:
         made = self.lowering.queries.query(asked.query, scope)
         if len(made.columns) != 1:
-            text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS."  # noqa: E501
+            text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS."
             raise SqlError(116, 16, 1, text)
         return Typed(f"({made.sql})", made.columns[0][1], True)
 
@@ -211,7 +207,7 @@ class Binder:
         self, columns: tuple[tuple[str, SqlType, bool], ...]
     ) -> tuple[str, SqlType, bool]:
         if len(columns) != 1:
-            text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS."  # noqa: E501
+            text = "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS."
             raise SqlError(116, 16, 1, text)
         return columns[0]
 
@@ -316,5 +312,3 @@ def _exact(text: str) -> Typed:
         raise SqlError(1007, 15, 1, told)
     kind = decimal(max(1, digits), len(fraction))
     return Typed(f"CAST('{text}' AS {duck(kind)})", kind, False)
-
-

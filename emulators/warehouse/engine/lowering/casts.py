@@ -60,7 +60,9 @@ def assign(value: Typed, target: SqlType) -> Typed:
     source = value.type
     _storable(source, target)
     if source.name in STRINGS and target.name in STRINGS:
-        if target.length > 0 and (source.length == MAX or source.length > target.length or not source.length):
+        if target.length > 0 and (
+            source.length == MAX or source.length > target.length or not source.length
+        ):
             sql = f"{SCHEMA}.fit({value.sql}, {target.length})"
         else:
             sql = value.sql
@@ -69,7 +71,9 @@ def assign(value: Typed, target: SqlType) -> Typed:
         return Typed(sql, target, value.nullable)
     if source.name in BINARIES and target.name in BINARIES and target.length > 0:
         if source.length == MAX or source.length > target.length:
-            return Typed(f"{SCHEMA}.fit_bytes({value.sql}, {target.length})", target, value.nullable)
+            return Typed(
+                f"{SCHEMA}.fit_bytes({value.sql}, {target.length})", target, value.nullable
+            )
     if source.name in ("decimal", "float", "real") and target.name in STRINGS and target.length > 0:
         text = convert(value, SqlType("varchar", MAX)).sql
         return Typed(f"{SCHEMA}.short({text}, {target.length})", target, value.nullable)
@@ -78,7 +82,7 @@ def assign(value: Typed, target: SqlType) -> Typed:
 
 def _storable(source: SqlType, target: SqlType) -> None:
     if source.name in STRINGS and target.name in BINARIES:
-        text = f"Implicit conversion from data type {source.name} to {target.name} is not allowed. Use the CONVERT function to run this query."  # noqa: E501
+        text = f"Implicit conversion from data type {source.name} to {target.name} is not allowed. Use the CONVERT function to run this query."
         raise SqlError(257, 16, 3, text)
     bad = (
         (source.name in NUMBERS and target.name in ("date", "time", "datetime2", "datetimeoffset"))
@@ -112,7 +116,11 @@ def _macro(name: str, tried: bool, *arguments: str) -> str:
 def _number_to_number(value: Typed, target: SqlType, tried: bool) -> str:
     if target.name == "bit":
         return f"({value.sql} <> 0)"
-    if target.name in WHOLE and value.type.name not in WHOLE and value.type.name not in ("money", "smallmoney"):
+    if (
+        target.name in WHOLE
+        and value.type.name not in WHOLE
+        and value.type.name not in ("money", "smallmoney")
+    ):
         return _plain(f"trunc({value.sql})", target, tried)
     if target.name == "decimal" and value.type.name == "bit":
         return _plain(f"CAST({value.sql} AS INTEGER)", target, tried)
@@ -162,7 +170,9 @@ def _string_to_number(value: Typed, target: SqlType, tried: bool) -> str:
         return _plain(_macro("exact", tried, value.sql, source), target, tried)
     if target.name in ("money", "smallmoney"):
         return _plain(_macro("currency", tried, value.sql), target, tried)
-    return _plain(_macro("approximate", tried, value.sql, source, quoted(target.name)), target, tried)
+    return _plain(
+        _macro("approximate", tried, value.sql, source, quoted(target.name)), target, tried
+    )
 
 
 def _string_to_instant(value: Typed, target: SqlType, tried: bool) -> str:
@@ -197,7 +207,7 @@ def _fraction(sql: str, target: SqlType) -> str:
 
 def _instant_to_instant(value: Typed, target: SqlType, tried: bool) -> str:
     source, sql = value.type.name, value.sql
-    if source == "time" and target.name == "date" or source == "date" and target.name == "time":
+    if (source == "time" and target.name == "date") or (source == "date" and target.name == "time"):
         raise operand_clash(value.type, target)
     if source == "time":
         sql = f"(CAST('1900-01-01' AS DATE) + {sql})"
@@ -227,7 +237,9 @@ def _instant_to_string(value: Typed, target: SqlType, tried: bool) -> str:
 
 def _number_to_instant(value: Typed, target: SqlType, tried: bool) -> str:
     if target.name not in ("datetime", "smalldatetime"):
-        text = f"Explicit conversion from data type {value.type.name} to {target.name} is not allowed."
+        text = (
+            f"Explicit conversion from data type {value.type.name} to {target.name} is not allowed."
+        )
         raise SqlError(529, 16, 2, text)
     days = f"CAST(round(CAST({value.sql} AS DOUBLE) * 86400000) AS BIGINT)"
     return f"(TIMESTAMP '1900-01-01' + to_milliseconds({days}))"
@@ -235,7 +247,9 @@ def _number_to_instant(value: Typed, target: SqlType, tried: bool) -> str:
 
 def _instant_to_number(value: Typed, target: SqlType, tried: bool) -> str:
     if value.type.name not in ("datetime", "smalldatetime"):
-        text = f"Explicit conversion from data type {value.type.name} to {target.name} is not allowed."
+        text = (
+            f"Explicit conversion from data type {value.type.name} to {target.name} is not allowed."
+        )
         raise SqlError(529, 16, 2, text)
     days = f"((epoch_us({value.sql}) - epoch_us(TIMESTAMP '1900-01-01')) / 86400000000e0)"
     rounded = f"round({days})" if target.name in WHOLE else days
@@ -269,7 +283,9 @@ def _binary_to_binary(value: Typed, target: SqlType, tried: bool) -> str:
 def _number_to_binary(value: Typed, target: SqlType, tried: bool) -> str:
     width = _INTS.get(value.type.name)
     if width is None:
-        text = f"Explicit conversion from data type {value.type.name} to {target.name} is not allowed."
+        text = (
+            f"Explicit conversion from data type {value.type.name} to {target.name} is not allowed."
+        )
         raise SqlError(529, 16, 2, text)
     length = target.length if target.name == "binary" or 0 < target.length < width else width
     return f"{SCHEMA}.int_bytes(CAST({value.sql} AS BIGINT), {length})"
@@ -277,7 +293,9 @@ def _number_to_binary(value: Typed, target: SqlType, tried: bool) -> str:
 
 def _binary_to_number(value: Typed, target: SqlType, tried: bool) -> str:
     if target.name not in _INTS:
-        text = f"Explicit conversion from data type {value.type.name} to {target.name} is not allowed."
+        text = (
+            f"Explicit conversion from data type {value.type.name} to {target.name} is not allowed."
+        )
         raise SqlError(529, 16, 2, text)
     whole = f"rehearsal_int({value.sql}, {_INTS[target.name]})"
     return f"({whole} <> 0)" if target.name == "bit" else _plain(whole, target, tried)

@@ -40,7 +40,9 @@ def cast(binder: Binder, asked: tree.Cast, scope: Scope) -> Typed:
     value = binder.value(asked.operand, scope)
     if asked.parsed:
         if value.type.name not in STRINGS | {"null"}:
-            text = f"Argument data type {value.type.name} is invalid for argument 1 of parse function."
+            text = (
+                f"Argument data type {value.type.name} is invalid for argument 1 of parse function."
+            )
             raise SqlError(8116, 16, 1, text)
         return convert(value, target, asked.tried)
     if asked.style is None:
@@ -64,9 +66,7 @@ def _styled(value: Typed, target: SqlType, style: int, tried: bool) -> Typed:
         text = Typed(styles.instant_text(value, style), SqlType("varchar", 40))
         return Typed(convert(text, target).sql, target, value.nullable)
     if source.name in STRINGS and target.name in INSTANTS:
-        stamp = Typed(
-            styles.parse_instant(value.sql, style, tried), SqlType("datetime2", scale=7)
-        )
+        stamp = Typed(styles.parse_instant(value.sql, style, tried), SqlType("datetime2", scale=7))
         return Typed(convert(stamp, target, tried).sql, target, True)
     if {source.name, target.name} & BINARIES and {source.name, target.name} & STRINGS:
         return _bytes_and_text(value, target, style, tried)
@@ -86,7 +86,12 @@ def _bytes_and_text(value: Typed, target: SqlType, style: int, tried: bool) -> T
     if style == 0:
         return convert(value, target, tried)
     if style not in (1, 2):
-        raise SqlError(281, 16, 1, f"{style} is not a valid style number when converting from {value.type.name} to a character string.")  # noqa: E501
+        raise SqlError(
+            281,
+            16,
+            1,
+            f"{style} is not a valid style number when converting from {value.type.name} to a character string.",
+        )
     if target.name in BINARIES:
         name = "unhexed" if style == 1 else "unhexed_bare"
         sql = f"{SCHEMA}.{'try_' if tried else ''}{name}({value.sql})"
@@ -102,7 +107,10 @@ def at_time_zone(value: Typed, zone: tree.Expression) -> Typed:
     Raises:
         SqlError: another zone, or no instant.
     """
-    if not isinstance(zone, tree.Literal) or zone.text.upper() not in ("UTC", "COORDINATED UNIVERSAL TIME"):
+    if not isinstance(zone, tree.Literal) or zone.text.upper() not in (
+        "UTC",
+        "COORDINATED UNIVERSAL TIME",
+    ):
         raise refused("AT TIME ZONE of another zone than UTC", zone.line)
     if value.type.name not in INSTANTS or value.type.name in ("date", "time"):
         text = f"Argument data type {value.type.name} is invalid for argument 1 of AT TIME ZONE function."

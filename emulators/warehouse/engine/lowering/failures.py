@@ -43,7 +43,9 @@ def _range(text: str) -> SqlError:
 def _conversion(text: str) -> SqlError:
     if "could not convert string" in text.lower() or "invalid" in text.lower():
         told = "Conversion failed when converting a character string."
-        return SqlError(241 if "date" in text.lower() or "time" in text.lower() else 245, 16, 1, told)
+        return SqlError(
+            241 if "date" in text.lower() or "time" in text.lower() else 245, 16, 1, told
+        )
     return _overflow(_kind_in(text))
 
 
@@ -94,7 +96,9 @@ def _memory(text: str) -> SqlError:
 
 
 def _limit(text: str) -> SqlError:
-    return SqlError(1060, 15, 1, "The number of rows provided for a TOP or FETCH clause must be an integer.")
+    return SqlError(
+        1060, 15, 1, "The number of rows provided for a TOP or FETCH clause must be an integer."
+    )
 
 
 def _one_row(text: str) -> SqlError:
@@ -143,4 +147,6 @@ def from_duckdb(failure: Exception) -> SqlError:
         if mark in lower:
             return make(text)
     first = text.partition("\n")[0]
-    return SqlError(40197, 17, 1, f"The service has encountered an error processing your request: {first}")
+    return SqlError(
+        40197, 17, 1, f"The service has encountered an error processing your request: {first}"
+    )

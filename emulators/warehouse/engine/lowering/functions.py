@@ -77,7 +77,7 @@ def call(binder: Binder, asked: tree.Call, scope: Scope) -> Typed:
         text = f"'{asked.parts[-1]}' is not a recognized built-in function name."
         raise SqlError(195, 15, 10, text, asked.line)
     if asked.over is not None and asked.name not in windowed():
-        text = f"The function '{asked.name}' is not a valid windowing function, and cannot be used with the OVER clause."  # noqa: E501
+        text = f"The function '{asked.name}' is not a valid windowing function, and cannot be used with the OVER clause."
         raise SqlError(4113, 16, 1, text, asked.line)
     if asked.star and asked.name not in ("COUNT", "COUNT_BIG", "CHECKSUM", "BINARY_CHECKSUM"):
         raise SqlError(102, 15, 1, "Incorrect syntax near '*'.", asked.line)

@@ -117,7 +117,9 @@ def _string_agg(called: Called) -> Typed:
     wide = text.type.name in WIDE or between.type.name in WIDE
     if value.type.name not in STRINGS:
         wide = True
-    length = MAX if text.type.length == MAX and value.type.name in STRINGS else (4000 if wide else 8000)
+    length = (
+        MAX if text.type.length == MAX and value.type.name in STRINGS else (4000 if wide else 8000)
+    )
     kind = SqlType("nvarchar" if wide else "varchar", length)
     return Typed(f"string_agg({text.sql}, {between.sql}{order})", kind)
 

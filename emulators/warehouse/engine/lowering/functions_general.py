@@ -23,7 +23,7 @@ from emulators.warehouse.errors import SqlError
 def _coalesce(called: Called) -> Typed:
     values = called.need(2, 1000)
     if all(one.type.name == "null" for one in values):
-        text = "At least one of the arguments to COALESCE must be an expression that is not the NULL constant."  # noqa: E501
+        text = "At least one of the arguments to COALESCE must be an expression that is not the NULL constant."
         raise SqlError(4127, 16, 1, text, called.asked.line)
     kind = unify_all(values)
     listed = ", ".join(convert(one, kind).sql for one in values)
@@ -40,7 +40,7 @@ def _isnull(called: Called) -> Typed:
 def _nullif(called: Called) -> Typed:
     first, second = called.need(2)
     if first.type.name == "null":
-        text = "The type of the first argument to NULLIF cannot be the NULL constant because the type of the first argument has to be known."  # noqa: E501
+        text = "The type of the first argument to NULLIF cannot be the NULL constant because the type of the first argument has to be known."
         raise SqlError(4151, 16, 1, text, called.asked.line)
     sql = f"(CASE WHEN {compare('=', first, second)} THEN NULL ELSE {first.sql} END)"
     return Typed(sql, first.type, True)
@@ -109,7 +109,7 @@ def _isnumeric(called: Called) -> Typed:
     number = convert(value, FLOAT, tried=True).sql
     money = convert(value, SqlType("money"), tried=True).sql
     blank = f"trim({value.sql}) = ''"
-    sql = f"(CASE WHEN {value.sql} IS NULL OR {blank} THEN 0 WHEN {number} IS NOT NULL OR {money} IS NOT NULL THEN 1 ELSE 0 END)"  # noqa: E501
+    sql = f"(CASE WHEN {value.sql} IS NULL OR {blank} THEN 0 WHEN {number} IS NOT NULL OR {money} IS NOT NULL THEN 1 ELSE 0 END)"
     return Typed(sql, INT, False)
 
 

@@ -70,7 +70,11 @@ def _round(called: Called) -> Typed:
     cut = len(values) == 3 and not (values[2].digits and values[2].sql == "0")
     if value.type.name in ("float", "real"):
         scaled = f"power(10e0, {places})"
-        rounded = f"(trunc({value.sql} * {scaled}) / {scaled})" if cut else f"round({value.sql}, {places})"
+        rounded = (
+            f"(trunc({value.sql} * {scaled}) / {scaled})"
+            if cut
+            else f"round({value.sql}, {places})"
+        )
     elif cut:
         exact = f"CAST({value.sql} AS DOUBLE)"
         rounded = f"(trunc({exact} * power(10e0, {places})) / power(10e0, {places}))"

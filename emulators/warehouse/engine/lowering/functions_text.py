@@ -73,7 +73,9 @@ def _datalength(called: Called) -> Typed:
     else:
         sql = f"(CASE WHEN ({value.sql}) IS NULL THEN NULL ELSE {sizes.get(name, 4)} END)"
     kind = BIGINT if value.type.length == MAX else INT
-    return Typed(f"CAST({sql} AS {'BIGINT' if kind is BIGINT else 'INTEGER'})", kind, value.nullable)
+    return Typed(
+        f"CAST({sql} AS {'BIGINT' if kind is BIGINT else 'INTEGER'})", kind, value.nullable
+    )
 
 
 def _same(function: str) -> Function:
@@ -114,7 +116,12 @@ def _side(macro: str) -> Function:
         value, count = _text(called, 0), called.values[1]
         kind = _varying(value.type)
         if count.digits and count.sql.isdigit():
-            kind = _varying(value.type, min(int(count.sql) or 1, kind.length) if kind.length > 0 else max(1, int(count.sql)))  # noqa: E501
+            kind = _varying(
+                value.type,
+                min(int(count.sql) or 1, kind.length)
+                if kind.length > 0
+                else max(1, int(count.sql)),
+            )
         sql = f"{SCHEMA}.{macro}({value.sql}, {_int(called, 1)})"
         return Typed(sql, kind, _nullable(called))
 
@@ -142,7 +149,9 @@ def _charindex(called: Called) -> Typed:
     start = _int(called, 2) if len(called.values) == 3 else "1"
     sql = f"{SCHEMA}.charindex({_text(called, 0).sql}, {_text(called, 1).sql}, {start})"
     kind = BIGINT if called.values[1].type.length == MAX else INT
-    return Typed(f"CAST({sql} AS {'BIGINT' if kind is BIGINT else 'INTEGER'})", kind, _nullable(called))
+    return Typed(
+        f"CAST({sql} AS {'BIGINT' if kind is BIGINT else 'INTEGER'})", kind, _nullable(called)
+    )
 
 
 def _patindex(called: Called) -> Typed:
@@ -166,8 +175,12 @@ def _stuff(called: Called) -> Typed:
     called.need(4)
     value, other = _text(called, 0), _text(called, 3)
     sql = f"{SCHEMA}.stuff({value.sql}, {_int(called, 1)}, {_int(called, 2)}, {other.sql})"
-    length = MAX if MAX in (value.type.length, other.type.length) else min(
-        value.type.length + other.type.length, LARGEST[joined(value.type, other.type, 1).name]
+    length = (
+        MAX
+        if MAX in (value.type.length, other.type.length)
+        else min(
+            value.type.length + other.type.length, LARGEST[joined(value.type, other.type, 1).name]
+        )
     )
     return Typed(sql, _varying(joined(value.type, other.type, 1), length), True)
 
@@ -245,7 +258,7 @@ def _translate(called: Called) -> Typed:
     called.need(3)
     texts = [_text(called, at) for at in range(3)]
     same = f"length({texts[1].sql}) <> length({texts[2].sql})"
-    failed = f"{SCHEMA}.fail(9828, 16, 1, 'The second and third arguments of the TRANSLATE built-in function must contain an equal number of characters.')"  # noqa: E501
+    failed = f"{SCHEMA}.fail(9828, 16, 1, 'The second and third arguments of the TRANSLATE built-in function must contain an equal number of characters.')"
     sql = f"(CASE WHEN {same} THEN {failed} ELSE translate({', '.join(t.sql for t in texts)}) END)"
     return Typed(sql, _varying(texts[0].type), _nullable(called))
 
@@ -258,7 +271,9 @@ def _soundex(called: Called) -> Typed:
 def _difference(called: Called) -> Typed:
     called.need(2)
     a, b = (f"rehearsal_soundex({_text(called, at).sql})" for at in (0, 1))
-    parts = " + ".join(f"CAST(substring({a}, {n}, 1) = substring({b}, {n}, 1) AS INTEGER)" for n in (1, 2, 3, 4))
+    parts = " + ".join(
+        f"CAST(substring({a}, {n}, 1) = substring({b}, {n}, 1) AS INTEGER)" for n in (1, 2, 3, 4)
+    )
     return Typed(f"({parts})", INT, True)
 
 
@@ -283,10 +298,11 @@ def _format(called: Called) -> Typed:
 def _string_escape(called: Called) -> Typed:
     called.need(2)
     if (called.values[1].literal or "").lower() != "json":
-        raise SqlError(1, 16, 1, "An invalid value was specified for argument 2.", called.asked.line)
-    sql = f"substring(CAST(to_json({_text(called, 0).sql}) AS VARCHAR), 2, length(CAST(to_json({_text(called, 0).sql}) AS VARCHAR)) - 2)"  # noqa: E501
+        raise SqlError(
+            1, 16, 1, "An invalid value was specified for argument 2.", called.asked.line
+        )
+    sql = f"substring(CAST(to_json({_text(called, 0).sql}) AS VARCHAR), 2, length(CAST(to_json({_text(called, 0).sql}) AS VARCHAR)) - 2)"
     return Typed(sql, SqlType("nvarchar", MAX), True)
-
 
 
 FUNCTIONS: dict[str, Function] = {

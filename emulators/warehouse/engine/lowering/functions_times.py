@@ -134,18 +134,22 @@ def _dateadd(called: Called) -> Typed:
     count = called.values[0]
     amount = f"CAST(trunc({convert(count, BIGINT).sql}) AS BIGINT)"
     if part in ("tzoffset", "iso_week"):
-        text = f"The datepart {called.asked.word} is not supported by date function dateadd for data type {value.type.name}."  # noqa: E501
+        text = f"The datepart {called.asked.word} is not supported by date function dateadd for data type {value.type.name}."
         raise SqlError(9810, 16, 1, text, called.asked.line)
     if (value.type.name == "date" and part in FINE) or (
         value.type.name == "time" and part not in FINE
     ):
-        text = f"The datepart {part} is not supported by date function dateadd for data type {value.type.name}."  # noqa: E501
+        text = f"The datepart {part} is not supported by date function dateadd for data type {value.type.name}."
         raise SqlError(9810, 16, 1, text, called.asked.line)
     if value.type.name == "time":
         sql = f"({value.sql} + {_interval(part, amount)})"
     else:
         sql = f"({value.sql} + {_interval(part, amount)})"
-    made = convert(Typed(f"CAST({sql} AS TIMESTAMP)", DATETIME2), value.type) if value.type.name != "time" else Typed(sql, value.type)  # noqa: E501
+    made = (
+        convert(Typed(f"CAST({sql} AS TIMESTAMP)", DATETIME2), value.type)
+        if value.type.name != "time"
+        else Typed(sql, value.type)
+    )
     return Typed(made.sql, value.type, value.nullable or count.nullable)
 
 
@@ -183,7 +187,7 @@ def _datediff(kind: SqlType) -> Function:
 def _difference(part: str, first: str, second: str, called: Called) -> str:
     """Boundaries crossed between two instants."""
     if part in ("tzoffset", "iso_week"):
-        text = f"The datepart {called.asked.word} is not supported by date function datediff for data type datetime2."  # noqa: E501
+        text = f"The datepart {called.asked.word} is not supported by date function datediff for data type datetime2."
         raise SqlError(9810, 16, 1, text, called.asked.line)
     if part == "week":
         return f"{SCHEMA}.weeks({first}, {second})"
@@ -228,8 +232,8 @@ def _clocked(called: Called, day: str, clock: list[str], kind: SqlType, nullable
         target = SqlType(kind.name, scale=scale)
         micros = f"(({clock[3]} * {10 ** (7 - scale)}) // 10)"
     bad = f"{hour} NOT BETWEEN 0 AND 23 OR {minute} NOT BETWEEN 0 AND 59 OR {second} NOT BETWEEN 0 AND 59"
-    failed = f"{SCHEMA}.fail(289, 16, 1, 'Cannot construct data type {kind.name}, some of the arguments have values which are not valid.')"  # noqa: E501
-    stamp = f"(CAST({day} AS TIMESTAMP) + to_hours({hour}) + to_minutes({minute}) + to_seconds({second}) + to_microseconds({micros}))"  # noqa: E501
+    failed = f"{SCHEMA}.fail(289, 16, 1, 'Cannot construct data type {kind.name}, some of the arguments have values which are not valid.')"
+    stamp = f"(CAST({day} AS TIMESTAMP) + to_hours({hour}) + to_minutes({minute}) + to_seconds({second}) + to_microseconds({micros}))"
     sql = f"(CASE WHEN {bad} THEN {failed} ELSE {stamp} END)"
     return Typed(convert(Typed(sql, DATETIME2), target).sql, target, nullable)
 

@@ -18,11 +18,38 @@ GUID = SqlType("uniqueidentifier")
 NVARCHAR_MAX, VARCHAR_MAX = SqlType("nvarchar", MAX), SqlType("varchar", MAX)
 VARBINARY_MAX = SqlType("varbinary", MAX)
 
-ORDER = (
-    "sql_variant xml datetimeoffset datetime2 datetime smalldatetime date time float real decimal"
-    " money smallmoney bigint int smallint tinyint bit ntext text image rowversion"
-    " uniqueidentifier nvarchar nchar varchar char varbinary binary null"
-).split()
+ORDER = [
+    "sql_variant",
+    "xml",
+    "datetimeoffset",
+    "datetime2",
+    "datetime",
+    "smalldatetime",
+    "date",
+    "time",
+    "float",
+    "real",
+    "decimal",
+    "money",
+    "smallmoney",
+    "bigint",
+    "int",
+    "smallint",
+    "tinyint",
+    "bit",
+    "ntext",
+    "text",
+    "image",
+    "rowversion",
+    "uniqueidentifier",
+    "nvarchar",
+    "nchar",
+    "varchar",
+    "char",
+    "varbinary",
+    "binary",
+    "null",
+]
 """From the winner down; an operand of a lower type becomes the higher one."""
 
 STRINGS = frozenset({"nvarchar", "nchar", "varchar", "char", "text", "ntext", "xml", "sql_variant"})
@@ -108,8 +135,14 @@ def unify(left: Typed | SqlType, right: Typed | SqlType) -> SqlType:
             return winner
         scale = max(x.scale, y.scale)
         return decimal(min(38, max(x.precision - x.scale, y.precision - y.scale) + scale), scale)
-    if winner.name in ("datetime2", "datetimeoffset", "time") and b.name in INSTANTS and a.name in INSTANTS:
-        return SqlType(winner.name, scale=max(a.scale, b.scale, 3 if "datetime" in (a.name, b.name) else 0))
+    if (
+        winner.name in ("datetime2", "datetimeoffset", "time")
+        and b.name in INSTANTS
+        and a.name in INSTANTS
+    ):
+        return SqlType(
+            winner.name, scale=max(a.scale, b.scale, 3 if "datetime" in (a.name, b.name) else 0)
+        )
     if winner.name in STRINGS and a.name in STRINGS | BINARIES and b.name in STRINGS | BINARIES:
         return joined(a, b, _longest(a, b))
     if winner.name in BINARIES and a.name in BINARIES and b.name in BINARIES:

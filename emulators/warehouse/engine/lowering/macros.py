@@ -32,8 +32,8 @@ _FLOAT = r"'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eEdD][+-]?[0-9]+)?'"
 MACROS: dict[str, str] = {
     "fail(number, severity, state, message)": "error('§' || number || '|' || severity || '|' || state || '|' || message)",
     "pointed(x, scale)": """CASE WHEN scale = 0 THEN CAST(x AS VARCHAR) ELSE CASE WHEN x < 0 THEN '-' ELSE '' END
-        || left(lpad(CAST(abs(x) AS VARCHAR), greatest(scale + 1, length(CAST(abs(x) AS VARCHAR))), '0'), greatest(1, length(CAST(abs(x) AS VARCHAR)) - scale))
-        || '.' || right(lpad(CAST(abs(x) AS VARCHAR), scale, '0'), scale) END""",
+        || CAST(abs(x) // CAST(power(10, scale) AS HUGEINT) AS VARCHAR) || '.'
+        || lpad(CAST(abs(x) % CAST(power(10, scale) AS HUGEINT) AS VARCHAR), scale, '0') END""",
     # text -> numbers
     "whole(x, kind, source)": f"""CASE WHEN regexp_full_match(x, {_WHOLE})
         THEN CAST(CASE WHEN trim(x, {_BLANKS}) = '' THEN '0' ELSE replace(trim(x, {_BLANKS}), ' ', '') END AS HUGEINT)

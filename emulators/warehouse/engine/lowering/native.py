@@ -80,7 +80,13 @@ def _patindex(pattern: str | None, text: str | None) -> int | None:
     if pattern is None or text is None:
         return None
     head, tail = not pattern.startswith("%"), not pattern.endswith("%")
-    core = like_pattern(pattern.strip("%") if not head and not tail else pattern.lstrip("%") if not head else pattern)  # noqa: E501
+    core = like_pattern(
+        pattern.strip("%")
+        if not head and not tail
+        else pattern.lstrip("%")
+        if not head
+        else pattern
+    )
     if not head and not tail and not pattern.strip("%"):
         return 1 if text else 0
     found = re.search(("^" if head else "") + core + ("$" if tail else ""), text, re.I | re.S)
@@ -90,7 +96,13 @@ def _patindex(pattern: str | None, text: str | None) -> int | None:
 def _hash(kind: str | None, data: bytes | None) -> bytes | None:
     if kind is None or data is None:
         return None
-    names = {"md5": "md5", "sha": "sha1", "sha1": "sha1", "sha2_256": "sha256", "sha2_512": "sha512"}
+    names = {
+        "md5": "md5",
+        "sha": "sha1",
+        "sha1": "sha1",
+        "sha2_256": "sha256",
+        "sha2_512": "sha512",
+    }
     name = names.get(kind.lower())
     return hashlib.new(name, data, usedforsecurity=False).digest() if name else None
 
@@ -155,7 +167,12 @@ _FUNCTIONS: tuple[tuple[str, Callable[..., Any], list[str], str], ...] = (
     ("rehearsal_checksum", _checksum, ["BLOB"], "INTEGER"),
     ("rehearsal_soundex", _soundex, ["VARCHAR"], "VARCHAR"),
     ("rehearsal_quotename", _quotename, ["VARCHAR", "VARCHAR"], "VARCHAR"),
-    ("rehearsal_format_number", _format_number, ["DECIMAL(38,10)", "VARCHAR", "VARCHAR"], "VARCHAR"),
+    (
+        "rehearsal_format_number",
+        _format_number,
+        ["DECIMAL(38,10)", "VARCHAR", "VARCHAR"],
+        "VARCHAR",
+    ),
     ("rehearsal_format_instant", _format_instant, ["TIMESTAMP", "VARCHAR", "VARCHAR"], "VARCHAR"),
 )
 
@@ -165,4 +182,6 @@ def install(con: DuckDBPyConnection) -> None:
     from typing import cast
 
     for name, function, takes, gives in _FUNCTIONS:
-        con.create_function(name, function, cast(Any, takes), cast(Any, gives), null_handling="special")
+        con.create_function(
+            name, function, cast(Any, takes), cast(Any, gives), null_handling="special"
+        )

@@ -41,7 +41,9 @@ def unary(operator: str, value: Typed) -> Typed:
         value, kind = convert(value, INT), INT
     if kind.name not in NUMBERS and kind.name != "null" and operator != "+":
         word = {"-": "minus", "~": "'~'"}[operator]
-        raise SqlError(8117, 16, 1, f"Operand data type {kind.name} is invalid for {word} operator.")
+        raise SqlError(
+            8117, 16, 1, f"Operand data type {kind.name} is invalid for {word} operator."
+        )
     if operator == "+":
         return value
     if operator == "~":
@@ -91,7 +93,11 @@ def _operand_kind(operator: str, left: Typed, right: Typed) -> SqlType:
     a, b = left.type, right.type
     kind = higher(a, b)
     allowed = NUMBERS | STRINGS | {"null"} | (BINARIES if operator not in "+/" else frozenset())
-    if a.name not in allowed or b.name not in allowed or not {a.name, b.name} & (NUMBERS | BINARIES):
+    if (
+        a.name not in allowed
+        or b.name not in allowed
+        or not {a.name, b.name} & (NUMBERS | BINARIES)
+    ):
         raise invalid_operator(operator, a, b)
     if kind.name in STRINGS | BINARIES:
         kind = a if a.name in NUMBERS else b
@@ -104,7 +110,9 @@ def _operand_kind(operator: str, left: Typed, right: Typed) -> SqlType:
 
 def _numeric(value: Typed, kind: SqlType) -> Typed:
     """A number as it is; text or NULL as the other operand's type."""
-    return value if value.type.name in NUMBERS and value.type.name != "bit" else convert(value, kind)
+    return (
+        value if value.type.name in NUMBERS and value.type.name != "bit" else convert(value, kind)
+    )
 
 
 def _whole(operator: str, left: Typed, right: Typed, kind: SqlType) -> Typed:
@@ -254,9 +262,12 @@ def compare(operator: str, left: Typed, right: Typed) -> str:
         return "CAST(NULL AS BOOLEAN)"
     if {left.type.name, right.type.name} & {"text", "ntext", "image", "xml"}:
         if not {left.type.name, right.type.name} & {"null"}:
-            text = f"The data types {left.type.name} and {right.type.name} are incompatible in the equal to operator."  # noqa: E501
+            text = f"The data types {left.type.name} and {right.type.name} are incompatible in the equal to operator."
             raise SqlError(402, 16, 1, text)
-    if {left.type.name, right.type.name} <= NUMBERS and "bit" not in (left.type.name, right.type.name):
+    if {left.type.name, right.type.name} <= NUMBERS and "bit" not in (
+        left.type.name,
+        right.type.name,
+    ):
         a, b = left.sql, right.sql
     else:
         a, b = _alike(left, right)

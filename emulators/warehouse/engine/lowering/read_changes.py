@@ -46,9 +46,7 @@ def statement(cursor: Cursor) -> tree.Statement | None:
 
 
 def _labelled(asked: tree.Query, label: str) -> tree.Query:
-    return tree.Query(
-        asked.body, asked.commons, asked.order, asked.offset, asked.fetch, label
-    )
+    return tree.Query(asked.body, asked.commons, asked.order, asked.offset, asked.fetch, label)
 
 
 def _target(cursor: Cursor) -> tree.Name:

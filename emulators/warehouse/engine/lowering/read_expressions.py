@@ -9,16 +9,20 @@ from emulators.warehouse.errors import SqlError, refused, syntax
 _DEEP = 400
 _COMPARE = ("=", "<>", "!=", "<", ">", "<=", ">=", "!<", "!>")
 _SAME = {"!=": "<>", "!<": ">=", "!>": "<="}
-_PART_FIRST = frozenset("DATEADD DATEDIFF DATEDIFF_BIG DATENAME DATEPART DATETRUNC DATE_BUCKET".split())
-_BARE = frozenset("CURRENT_TIMESTAMP CURRENT_USER SESSION_USER SYSTEM_USER USER CURRENT_DATE".split())
-_RESERVED_CALLS = frozenset("LEFT RIGHT COALESCE NULLIF CONVERT TRY_CONVERT".split())
+_PART_FIRST = frozenset(
+    ["DATEADD", "DATEDIFF", "DATEDIFF_BIG", "DATENAME", "DATEPART", "DATETRUNC", "DATE_BUCKET"]
+)
+_BARE = frozenset(
+    ["CURRENT_TIMESTAMP", "CURRENT_USER", "SESSION_USER", "SYSTEM_USER", "USER", "CURRENT_DATE"]
+)
+_RESERVED_CALLS = frozenset(["LEFT", "RIGHT", "COALESCE", "NULLIF", "CONVERT", "TRY_CONVERT"])
 
 
 def expression(cursor: Cursor) -> tree.Expression:
     """`a + b` and weaker: + - & | ^."""
     cursor.depth += 1
     if cursor.depth > _DEEP:
-        text = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries."  # noqa: E501
+        text = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries."
         raise SqlError(191, 15, 1, text, cursor.line)
     left = _product(cursor)
     while sign := cursor.one_of("+", "-", "&", "|", "^", "||"):
@@ -131,7 +135,9 @@ def _word(cursor: Cursor) -> tree.Expression:
     token, line = cursor.here, cursor.line
     if token.kind == "word":
         special = _SPECIAL.get(token.upper)
-        if special is not None and (cursor.ahead().text == "(" or token.upper in ("CASE", "NULL", "DEFAULT")):
+        if special is not None and (
+            cursor.ahead().text == "(" or token.upper in ("CASE", "NULL", "DEFAULT")
+        ):
             cursor.next()
             return special(cursor, line)
         if token.upper in _BARE and cursor.ahead().text != "(":
@@ -363,7 +369,7 @@ def _compared(cursor: Cursor, left: tree.Expression, line: int) -> tree.Conditio
         escape = expression(cursor) if cursor.take("ESCAPE") else None
         found = tree.Like(line, left, pattern, escape)
     elif cursor.ended():
-        text = f"An expression of non-boolean type specified in a context where a condition is expected, near '{cursor.tokens[-1].text}'."  # noqa: E501
+        text = f"An expression of non-boolean type specified in a context where a condition is expected, near '{cursor.tokens[-1].text}'."
         raise SqlError(4145, 15, 1, text, cursor.line)
     else:
         raise cursor.unexpected()

@@ -9,9 +9,31 @@ from emulators.warehouse.engine.types import SqlType
 from emulators.warehouse.errors import SqlError, refused
 
 _HINTS = frozenset(
-    "NOLOCK READUNCOMMITTED READCOMMITTED REPEATABLEREAD SERIALIZABLE HOLDLOCK ROWLOCK PAGLOCK"
-    " TABLOCK TABLOCKX UPDLOCK XLOCK READPAST NOEXPAND FORCESEEK FORCESCAN NOWAIT SNAPSHOT"
-    " READCOMMITTEDLOCK KEEPIDENTITY KEEPDEFAULTS IGNORE_TRIGGERS IGNORE_CONSTRAINTS".split()
+    [
+        "NOLOCK",
+        "READUNCOMMITTED",
+        "READCOMMITTED",
+        "REPEATABLEREAD",
+        "SERIALIZABLE",
+        "HOLDLOCK",
+        "ROWLOCK",
+        "PAGLOCK",
+        "TABLOCK",
+        "TABLOCKX",
+        "UPDLOCK",
+        "XLOCK",
+        "READPAST",
+        "NOEXPAND",
+        "FORCESEEK",
+        "FORCESCAN",
+        "NOWAIT",
+        "SNAPSHOT",
+        "READCOMMITTEDLOCK",
+        "KEEPIDENTITY",
+        "KEEPDEFAULTS",
+        "IGNORE_TRIGGERS",
+        "IGNORE_CONSTRAINTS",
+    ]
 )
 _JOINS = {
     ("INNER",): "INNER", ("LEFT",): "LEFT", ("RIGHT",): "RIGHT", ("FULL",): "FULL",
@@ -144,7 +166,7 @@ def values(cursor: Cursor) -> tree.Values:
         if not cursor.take(","):
             break
     if any(len(row) != len(rows[0]) for row in rows):
-        text = "All the rows in a VALUES list, or all the expressions, must have the same number of columns."  # noqa: E501
+        text = "All the rows in a VALUES list, or all the expressions, must have the same number of columns."
         raise SqlError(10709, 16, 1, text, line)
     return tree.Values(line, tuple(rows))
 
@@ -381,7 +403,7 @@ def hints(cursor: Cursor) -> None:
     """`WITH (NOLOCK, …)`: locks are the engine's; what is no hint is an error."""
     if cursor.here.text == "(" and _old_hints(cursor):
         pass
-    elif not cursor.take("WITH") :
+    elif not cursor.take("WITH"):
         return
     for part in _split(cursor.group()):
         word = part[0].upper

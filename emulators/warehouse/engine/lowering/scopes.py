@@ -46,6 +46,7 @@ class Relation:
     name: str
     sql: str
     columns: tuple[tuple[str, SqlType, bool], ...]  # name, type, nullable
+    definition: str = ""  # its query
 
 
 @dataclass(slots=True)

@@ -25,7 +25,9 @@ _PARSE = {
 
 
 def bad_style(style: int, source: str, target: str) -> SqlError:
-    text = f"{style} is not a valid style number when converting from {source} to a character string."
+    text = (
+        f"{style} is not a valid style number when converting from {source} to a character string."
+    )
     return SqlError(281, 16, 1, text)
 
 
@@ -44,7 +46,7 @@ def instant_text(value: Typed, style: int) -> str:
         return f"strftime({stamp}, '{_DATE[style]}')"
     if name == "date":
         if style in (0, 100, 9, 109):
-            return f"(strftime({stamp}, '%b ') || lpad(CAST(day({stamp}) AS VARCHAR), 2, ' ') || strftime({stamp}, ' %Y'))"  # noqa: E501
+            return f"(strftime({stamp}, '%b ') || lpad(CAST(day({stamp}) AS VARCHAR), 2, ' ') || strftime({stamp}, ' %Y'))"
         if style in _FULL or style in _ISO:
             return f"strftime({stamp}, '%Y-%m-%d')"
         raise bad_style(style, name, "")
@@ -63,7 +65,7 @@ def instant_text(value: Typed, style: int) -> str:
     if style in (14, 114):
         return f"strftime({stamp}, '%H:%M:%S:%g')"
     if style in (22,):
-        return f"(strftime({stamp}, '%m/%d/%y ') || lpad(CAST((hour({stamp}) + 11) % 12 + 1 AS VARCHAR), 2, ' ') || strftime({stamp}, ':%M:%S %p'))"  # noqa: E501
+        return f"(strftime({stamp}, '%m/%d/%y ') || lpad(CAST((hour({stamp}) + 11) % 12 + 1 AS VARCHAR), 2, ' ') || strftime({stamp}, ':%M:%S %p'))"
     raise bad_style(style, name, "")
 
 
