@@ -18,7 +18,7 @@ CALLBACK_HOST = "*.svc.datafactory.azure.com"
 TOPICS: tuple[str, ...] = ("factories", "children", "networks", "runs", "triggers")
 """Modules of `wire/` whose OPERATIONS are served on ARM."""
 
-WORKSPACE_TOPICS: tuple[str, ...] = ("children", "runs", "triggers", "workspaces")
+WORKSPACE_TOPICS: tuple[str, ...] = ("children", "later", "runs", "triggers", "workspaces")
 """Modules of `wire/` whose WORKSPACE_OPERATIONS are served on a workspace's own host."""
 
 STARTED: tuple[str, ...] = ("engine.seeding", "engine.runs.manager", "engine.triggers")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from emulators.datafactory.engine import factories, publishing, resources
 from emulators.datafactory.errors import InvalidPayload
 from emulators.datafactory.store import Factory, Resource
+from emulators.datafactory.wire.later import answered
 from emulators.datafactory.wire.scope import (
     ARM_HOST,
     DEV_HOST,
@@ -103,7 +104,7 @@ def putter(kind: Kind) -> Handler:
         ctx, at = context_of(request), child_of(request, kind.kind)
         given = resources.properties_in(await read_json(request), typed=kind.typed)
         made = publishing.publish(ctx, at, given, request.headers.get("if-match"))
-        return Reply(200, encode(at.factory, made))
+        return answered(request, at, "Creating", encode(at.factory, made))
 
     return put
 
@@ -112,8 +113,9 @@ def deleter(kind: str) -> Handler:
     """DELETE of one child; 204 where there is none."""
 
     async def delete(request: Request) -> Reply:
-        gone = resources.delete(context_of(request), child_of(request, kind))
-        return Reply(200 if gone else 204)
+        at = child_of(request, kind)
+        gone = resources.delete(context_of(request), at)
+        return answered(request, at, "Deleting") if gone else Reply(204)
 
     return delete
 
@@ -126,7 +128,8 @@ def renamer(kind: str) -> Handler:
         wanted = (await read_json(request)).get("newName")
         if not isinstance(wanted, str) or not wanted:
             raise InvalidPayload("'newName' must be a text.", target="newName")
-        return Reply(200, encode(at.factory, publishing.rename(ctx, at, wanted)))
+        made = publishing.rename(ctx, at, wanted)
+        return answered(request, replace(at, name=wanted), "Renaming", encode(at.factory, made))
 
     return rename
 

@@ -103,6 +103,21 @@ def test_a_broken_trigger_is_told_with_its_file() -> None:
     assert [one.file for one in problems] == ["trigger/T.json"]
 
 
+def test_expressions_of_datasets_are_checked() -> None:
+    for text, count in (("@concat(dataset().day, '.csv')", 0), ("@nosuch('a')", 1), ("@{", 1)):
+        body = {
+            "type": "Json",
+            "linkedServiceName": {"referenceName": "L", "type": "LinkedServiceReference"},
+            "typeProperties": {"location": {"fileName": {"value": text, "type": "Expression"}}},
+        }
+        items = [
+            Item("datasets", "D", body, "dataset/D.json"),
+            Item("linkedservices", "L", {"type": "x"}, "linkedService/L.json"),
+        ]
+        problems = checking.check(items, [])
+        assert [one.place for one in problems] == ["typeProperties.location.fileName.value"] * count
+
+
 NAMES = [f"p{i}" for i in range(8)]
 
 
@@ -140,7 +155,8 @@ def test_running_triggers_are_stopped_and_started_around_the_change() -> None:
     started = {"runtimeState": "Started", "type": "x"}
     items = [Item("triggers", name, started, f"{name}.json") for name in ("On", "New", "Custom")]
     steps = [
-        (step.verb, step.name) for step in deploying.deploy(deploying.Plan("F", {"location": "eastus"}, items), ask)
+        (step.verb, step.name)
+        for step in deploying.deploy(deploying.Plan("F", {"location": "eastus"}, items), ask)
     ]
     assert ("stopped", "On") in steps
     assert ("stopped", "New") not in steps

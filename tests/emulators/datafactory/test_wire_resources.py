@@ -206,7 +206,12 @@ def test_the_explicit_door_leads_to_a_workspace_and_on_through_its_pages(site: W
     for number in range(101):
         url = f"{base}/pipelines/P{number:03}{version}"
         made = site.ask("PUT", url, token=token, json={"properties": {"activities": []}})
-        assert made.status_code == 200
+        assert made.status_code == 202
+    where = made.headers["location"]
+    assert where.startswith(f"{base}/operationResults/")
+    assert site.ask("GET", where, token=token).json()["name"] == "P100"
+    other = where.replace("syn-door", "syn-wire")
+    assert site.ask("GET", other, token=token).status_code == 404
     first = site.ask("GET", f"{base}/pipelines{version}", token=token).json()
     assert len(first["value"]) == 100
     assert first["nextLink"].startswith(f"{base}/pipelines?")

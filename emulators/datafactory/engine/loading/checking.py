@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emulators.datafactory.engine import resources
+from emulators.datafactory.engine.expressions import ExpressionError, references
 from emulators.datafactory.engine.loading.folder import FOLDERS, FileProblem, Item
 from emulators.datafactory.engine.references import references_of
 from emulators.datafactory.engine.triggers import kinds
 from emulators.datafactory.engine.validation import Rules, validate
+from emulators.datafactory.engine.validation.expressions import is_function, texts
 from emulators.datafactory.errors import InvalidName
 from emulators.kernel.errors import ServiceError
 
@@ -63,6 +65,8 @@ def _of(one: Item, shelf: Shelf, rules: Rules) -> Iterator[FileProblem]:
         yield FileProblem(one.file, "a dataset needs a linked service.", "linkedServiceName")
     if one.kind == "triggers":
         yield from _trigger(one)
+    if one.kind in ("datasets", "linkedservices"):
+        yield from _expressions(one)
     for reference in references_of(one.properties):
         if not resources.is_there(shelf, reference):
             yield FileProblem(
@@ -70,6 +74,21 @@ def _of(one: Item, shelf: Shelf, rules: Rules) -> Iterator[FileProblem]:
                 f"'{reference.name}' is not in the folder ({reference.kind}).",
                 f"{reference.place}.referenceName",
             )
+
+
+def _expressions(one: Item) -> Iterator[FileProblem]:
+    """Expressions of a dataset or a linked service: syntax and functions."""
+    for place, text in texts(one.properties.get("typeProperties"), "typeProperties"):
+        try:
+            found = references(text)
+        except ExpressionError as wrong:
+            yield FileProblem(one.file, wrong.message, place)
+            continue
+        for name in found.functions:
+            if not is_function(name):
+                yield FileProblem(
+                    one.file, f"The template function '{name}' is not defined.", place
+                )
 
 
 def _trigger(one: Item) -> Iterator[FileProblem]:

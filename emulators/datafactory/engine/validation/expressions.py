@@ -68,24 +68,25 @@ def _texts(node: Node) -> Iterator[tuple[str, str]]:
             value = {k: v for k, v in value.items() if k not in BRANCHES.get(node.kind, ())}
             if isinstance(value.get("cases"), list):
                 value = {**value, "cases": [_case(one) for one in value["cases"]]}
-        yield from _walk(value, member)
+        yield from texts(value, member)
 
 
 def _case(one: Any) -> Any:
     return {"value": one.get("value")} if isinstance(one, Mapping) else one
 
 
-def _walk(value: Any, place: str) -> Iterator[tuple[str, str]]:
+def texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Every text in a value with its place; secrets are not expressions."""
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, Mapping):
         if str(value.get("type", "")).lower() == "securestring":
             return
         for key, one in value.items():
-            yield from _walk(one, f"{place}.{key}")
+            yield from texts(one, f"{place}.{key}")
     elif isinstance(value, list):
         for index, one in enumerate(value):
-            yield from _walk(one, f"{place}[{index}]")
+            yield from texts(one, f"{place}[{index}]")
 
 
 def _check_one(
