@@ -84,11 +84,9 @@ def _expressions(one: Item) -> Iterator[FileProblem]:
         except ExpressionError as wrong:
             yield FileProblem(one.file, wrong.message, place)
             continue
-        for name in found.functions:
-            if not is_function(name):
-                yield FileProblem(
-                    one.file, f"The template function '{name}' is not defined.", place
-                )
+        for name in (word for word in found.functions if not is_function(word)):
+            message = f"The template function '{name}' is not defined."
+            yield FileProblem(one.file, message, place)
 
 
 def _trigger(one: Item) -> Iterator[FileProblem]:
