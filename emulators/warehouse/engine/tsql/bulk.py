@@ -25,8 +25,8 @@ _HELD = 64 * 2**20
 class TableLoad:
     """Rows wait in memory, then in a staging table; `finish` inserts them as one statement."""
 
-    def __init__(self, session: Session, table: str, columns: Sequence[Column]) -> None:
-        self._session, self._table = session, table
+    def __init__(self, session: Session, table: str, named: str, columns: Sequence[Column]) -> None:
+        self._session, self._table, self._named = session, table, named
         self.columns: Sequence[Column] = columns
         self._batches: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0
@@ -54,7 +54,8 @@ class TableLoad:
                 raise SqlError(207, 16, 1, f"Invalid column name '{column}'.")
             columns.append(Column(found.name, kind, found.nullable, found.identity))
         target = quote(name) if name.startswith("#") else f"{quote(schema)}.{quote(name)}"
-        return cls(session, target, columns or [c for c in table if not c.identity])
+        named = f"{schema}.{name}".lower()
+        return cls(session, target, named, columns or [c for c in table if not c.identity])
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Keep rows."""
@@ -103,6 +104,12 @@ class TableLoad:
             if self._staged
             else session.plans.staged(_STAGED, columns, self._batches)
         )
-        with source:
-            plan: Any = session.plans.statement(cut(tokenize(text), text), {})
-            plan.execute(session.con, {})
+        held = session.options.identity_insert
+        if any(column.identity for column in columns):  # they came with values of their own
+            session.options.identity_insert = self._named
+        try:
+            with source:
+                plan: Any = session.plans.statement(cut(tokenize(text), text), {})
+                plan.execute(session.con, {})
+        finally:
+            session.options.identity_insert = held

@@ -36,6 +36,9 @@ Source: learn.microsoft.com/sql/t-sql/statements/set-xact-abort-transact-sql (ru
 errors) and .../raiserror-transact-sql. Assumed for those the pages do not name.
 """
 
+_DOOMING = frozenset({241, 242, 244, 245, 248, 295, 296, 3960, 8114})
+"""Conversions that fail, and conflicts, leave a transaction only its rollback."""
+
 _UNCAUGHT = frozenset({207, 208})
 """Names that do not resolve: TRY at the same level does not catch them.
 
@@ -92,12 +95,9 @@ def settle(session: Session, error: SqlError) -> None:
     session.rowcount = 0
     if error.severity < 11 or not session.transactions.count:
         return
-    if (
-        session.flavor == "synapse"
-        or session.options.xact_abort
-        or not _goes_on(session, error)
-        or session.broken()
-    ):
+    synapse, strictly = session.flavor == "synapse", session.options.xact_abort
+    dooms = synapse or (strictly and not error.raised) or error.number in _DOOMING
+    if dooms or session.broken():
         session.transactions.doom()
 
 
