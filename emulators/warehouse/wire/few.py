@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from struct import Struct
 from typing import Any
 
@@ -20,6 +20,7 @@ FEW = 12
 """Rows up to which this is the faster way; measured with three columns."""
 CHUNK = 32_000
 """Bytes of a chunk of a large value: tedious collects a chunk by copying it at every packet."""
+_EXACT = Context(prec=40)
 FIRST_DAY = date(1, 1, 1).toordinal()
 
 Write = Callable[[Any], bytes]
@@ -39,10 +40,8 @@ def _sized(kind: str) -> Write:
 
 def _decimal(scale: int) -> Write:
     def write(value: Decimal) -> bytes:
-        digits = value.as_tuple()
-        assert isinstance(digits.exponent, int)
-        number = int("".join(map(str, digits.digits)) or "0") * 10 ** (scale + digits.exponent)
-        return bytes((17, 1 - digits.sign)) + number.to_bytes(16, "little")
+        magnitude = int(abs(value.scaleb(scale, _EXACT)))
+        return bytes((17, 1 - value.is_signed())) + magnitude.to_bytes(16, "little")
 
     return write
 
