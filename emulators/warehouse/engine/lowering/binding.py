@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulators.warehouse.engine.lowering import operators, tree
 from emulators.warehouse.engine.lowering.casts import convert
@@ -224,7 +224,8 @@ class Binder:
         return f"EXISTS ({self.lowering.queries.query(asked.query, scope).sql})"
 
 
-_VALUES: dict[type, Callable[[Binder, tree.Expression, Scope], Typed]] = {
+# Each takes the node it is found by.
+_VALUES: dict[type, Callable[[Binder, Any, Scope], Typed]] = {
     tree.Literal: Binder._literal,
     tree.Variable: Binder._variable,
     tree.Name: Binder._name,
@@ -238,9 +239,9 @@ _VALUES: dict[type, Callable[[Binder, tree.Expression, Scope], Typed]] = {
     tree.Collate: Binder._collate,
     tree.AtTimeZone: Binder._zone,
     tree.Star: Binder._star,
-}  # type: ignore[dict-item]
+}
 
-_TESTS: dict[type, Callable[[Binder, tree.Condition, Scope], str]] = {
+_TESTS: dict[type, Callable[[Binder, Any, Scope], str]] = {
     tree.Logical: Binder._logical,
     tree.Not: Binder._not,
     tree.Comparison: Binder._comparison,
@@ -250,7 +251,7 @@ _TESTS: dict[type, Callable[[Binder, tree.Condition, Scope], str]] = {
     tree.Like: Binder._like,
     tree.IsNull: Binder._is_null,
     tree.Exists: Binder._exists,
-}  # type: ignore[dict-item]
+}
 
 
 def null() -> Typed:

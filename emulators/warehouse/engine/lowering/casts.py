@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from emulators.warehouse.engine.lowering.kinds import (
     BINARIES,
     EXACT,
@@ -20,7 +22,9 @@ from emulators.warehouse.engine.lowering.macros import SCHEMA
 from emulators.warehouse.engine.types import MAX, SqlType
 from emulators.warehouse.errors import SqlError
 
-_WORDS = {"text": "text", "ntext": "ntext", "xml": "xml"}
+Writer = Callable[[Typed, SqlType, bool], str]
+"""A value, the type it becomes, whether NULL stands for a failure -> DuckDB's SQL."""
+
 _INTS = {"tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "bit": 1}
 
 
@@ -69,11 +73,10 @@ def assign(value: Typed, target: SqlType) -> Typed:
         if target.name in ("char", "nchar"):
             sql = f"{SCHEMA}.pad({sql}, {target.length})"
         return Typed(sql, target, value.nullable)
-    if source.name in BINARIES and target.name in BINARIES and target.length > 0:
-        if source.length == MAX or source.length > target.length:
-            return Typed(
-                f"{SCHEMA}.fit_bytes({value.sql}, {target.length})", target, value.nullable
-            )
+    both = source.name in BINARIES and target.name in BINARIES and target.length > 0
+    if both and (source.length == MAX or source.length > target.length):
+        fitted = f"{SCHEMA}.fit_bytes({value.sql}, {target.length})"
+        return Typed(fitted, target, value.nullable)
     if source.name in ("decimal", "float", "real") and target.name in STRINGS and target.length > 0:
         text = convert(value, SqlType("varchar", MAX)).sql
         return Typed(f"{SCHEMA}.short({text}, {target.length})", target, value.nullable)
@@ -97,7 +100,7 @@ def _storable(source: SqlType, target: SqlType) -> None:
         raise operand_clash(source, target)
 
 
-def _writer(source: SqlType, target: SqlType):  # type: ignore[no-untyped-def]
+def _writer(source: SqlType, target: SqlType) -> Writer:
     for sources, targets, writer in _TABLE:
         if source.name in sources and target.name in targets:
             return writer

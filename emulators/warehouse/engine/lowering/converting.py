@@ -72,8 +72,7 @@ def _styled(value: Typed, target: SqlType, style: int, tried: bool) -> Typed:
         return _bytes_and_text(value, target, style, tried)
     if source.name in ("money", "smallmoney") and target.name in STRINGS and style in (1, 2):
         form = "'{:,.2f}'" if style == 1 else "'{:.4f}'"
-        text = f"format({form}, CAST({value.sql} AS DOUBLE))"
-        made = Typed(text, SqlType("varchar", 40))
+        made = Typed(f"format({form}, CAST({value.sql} AS DOUBLE))", SqlType("varchar", 40))
         return Typed(convert(made, target).sql, target, value.nullable)
     if source.name in ("float", "real") and target.name in STRINGS and style in (1, 2, 3):
         digits = {1: 8, 2: 16, 3: 17}[style]

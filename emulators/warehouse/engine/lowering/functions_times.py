@@ -175,10 +175,7 @@ def _datediff(kind: SqlType) -> Function:
         part = _part(called)
         first, second = _instant(called, 0), _instant(called, 1)
         sql = _difference(part, _stamp(first), _stamp(second), called)
-        if kind is INT:
-            sql = f"{SCHEMA}.difference({sql})"
-        else:
-            sql = f"CAST({sql} AS BIGINT)"
+        sql = f"{SCHEMA}.difference({sql})" if kind is INT else f"CAST({sql} AS BIGINT)"
         return Typed(sql, kind, first.nullable or second.nullable)
 
     return write

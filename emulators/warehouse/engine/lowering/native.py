@@ -183,5 +183,5 @@ def install(con: DuckDBPyConnection) -> None:
 
     for name, function, takes, gives in _FUNCTIONS:
         con.create_function(
-            name, function, cast(Any, takes), cast(Any, gives), null_handling="special"
+            name, function, cast(Any, takes), cast(Any, gives), null_handling=cast(Any, "special")
         )

@@ -145,10 +145,8 @@ def _exact(operator: str, left: Typed, right: Typed, kind: SqlType) -> Typed:
     nullable = left.nullable or right.nullable
     left, right = _numeric(left, kind), _numeric(right, kind)
     x, y = as_decimal(left), as_decimal(right)
-    if kind.name in ("money", "smallmoney"):
-        target = kind
-    else:
-        target = arithmetic(operator, x, y)
+    is_money = kind.name in ("money", "smallmoney")
+    target = kind if is_money else arithmetic(operator, x, y)
     a, b = _decimal_sql(left, x), _decimal_sql(right, y)
     if operator == "/":
         return Typed(_quotient(a, x, b, y, target), target, nullable)
@@ -260,10 +258,10 @@ def compare(operator: str, left: Typed, right: Typed) -> str:
     """
     if left.type.name == "null" and right.type.name == "null":
         return "CAST(NULL AS BOOLEAN)"
-    if {left.type.name, right.type.name} & {"text", "ntext", "image", "xml"}:
-        if not {left.type.name, right.type.name} & {"null"}:
-            text = f"The data types {left.type.name} and {right.type.name} are incompatible in the equal to operator."
-            raise SqlError(402, 16, 1, text)
+    names = {left.type.name, right.type.name}
+    if names & {"text", "ntext", "image", "xml"} and "null" not in names:
+        text = f"The data types {left.type.name} and {right.type.name} are incompatible in the equal to operator."
+        raise SqlError(402, 16, 1, text)
     if {left.type.name, right.type.name} <= NUMBERS and "bit" not in (
         left.type.name,
         right.type.name,

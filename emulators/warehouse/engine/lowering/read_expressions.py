@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from emulators.warehouse.engine.lowering import tree
 from emulators.warehouse.engine.lowering.cursor import Cursor
 from emulators.warehouse.errors import SqlError, refused, syntax
+
+Reader = Callable[[Cursor, int], tree.Expression]
+"""Reads what follows a special word, whose line it is given."""
 
 _DEEP = 400
 _COMPARE = ("=", "<>", "!=", "<", ">", "<=", ">=", "!<", "!>")
@@ -178,7 +183,7 @@ def _case(cursor: Cursor, line: int) -> tree.Expression:
     return tree.Case(line, operand, tuple(branches), otherwise)
 
 
-def _cast(tried: bool, parsed: bool = False):  # type: ignore[no-untyped-def]
+def _cast(tried: bool, parsed: bool = False) -> Reader:
     def read(cursor: Cursor, line: int) -> tree.Expression:
         cursor.need("(")
         operand = expression(cursor)
@@ -191,7 +196,7 @@ def _cast(tried: bool, parsed: bool = False):  # type: ignore[no-untyped-def]
     return read
 
 
-def _convert(tried: bool):  # type: ignore[no-untyped-def]
+def _convert(tried: bool) -> Reader:
     def read(cursor: Cursor, line: int) -> tree.Expression:
         cursor.need("(")
         kind = cursor.type()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from emulators.warehouse.engine.lowering import tree
 from emulators.warehouse.engine.lowering.cursor import Cursor
 from emulators.warehouse.engine.lowering.read_expressions import condition, expression, order_by
+from emulators.warehouse.engine.tsql.lexing import Token
 from emulators.warehouse.engine.types import SqlType
 from emulators.warehouse.errors import SqlError, refused
 
@@ -112,8 +115,10 @@ def options(cursor: Cursor) -> str:
     return label
 
 
-def _split(tokens):  # type: ignore[no-untyped-def]
-    parts, depth = [[]], 0  # type: ignore[var-annotated]
+def _split(tokens: Sequence[Token]) -> list[list[Token]]:
+    """The tokens between commas that stand in no parentheses."""
+    parts: list[list[Token]] = [[]]
+    depth = 0
     for token in tokens:
         depth += {"(": 1, ")": -1}.get(token.upper, 0)
         if token.upper == "," and depth == 0:

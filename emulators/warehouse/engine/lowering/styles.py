@@ -45,28 +45,43 @@ def instant_text(value: Typed, style: int) -> str:
     if style in _DATE:
         return f"strftime({stamp}, '{_DATE[style]}')"
     if name == "date":
-        if style in (0, 100, 9, 109):
-            return f"(strftime({stamp}, '%b ') || lpad(CAST(day({stamp}) AS VARCHAR), 2, ' ') || strftime({stamp}, ' %Y'))"
-        if style in _FULL or style in _ISO:
-            return f"strftime({stamp}, '%Y-%m-%d')"
+        return _date_text(stamp, style)
+    made = _stamp_text(stamp, value.type, style)
+    if made is None:
         raise bad_style(style, name, "")
-    if style in _TIME:
-        return f"strftime({stamp}, '{_TIME[style]}')"
-    if style in _FULL:
-        return f"strftime({stamp}, '{_FULL[style]}')"
+    return f"({made}{offset})" if offset else made
+
+
+def _date_text(stamp: str, style: int) -> str:
+    if style in (0, 100, 9, 109):
+        return f"(strftime({stamp}, '%b ') || lpad(CAST(day({stamp}) AS VARCHAR), 2, ' ') || strftime({stamp}, ' %Y'))"
+    if style in _FULL or style in _ISO:
+        return f"strftime({stamp}, '%Y-%m-%d')"
+    raise bad_style(style, "date", "")
+
+
+_PLAIN = {
+    **_TIME,
+    **_FULL,
+    13: "%d %b %Y %H:%M:%S:%g",
+    113: "%d %b %Y %H:%M:%S:%g",
+    14: "%H:%M:%S:%g",
+    114: "%H:%M:%S:%g",
+}
+
+
+def _stamp_text(stamp: str, kind: SqlType, style: int) -> str | None:
+    if style in _PLAIN:
+        return f"strftime({stamp}, '{_PLAIN[style]}')"
     if style in _ISO:
-        return _iso(stamp, value.type, style) + offset
+        return _iso(stamp, kind, style)
     if style in (0, 100):
-        return f"({SCHEMA}.style_0({stamp}){offset})"
+        return f"{SCHEMA}.style_0({stamp})"
     if style in (9, 109):
         return f"{SCHEMA}.style_9({stamp})"
-    if style in (13, 113):
-        return f"strftime({stamp}, '%d %b %Y %H:%M:%S:%g')"
-    if style in (14, 114):
-        return f"strftime({stamp}, '%H:%M:%S:%g')"
-    if style in (22,):
+    if style == 22:
         return f"(strftime({stamp}, '%m/%d/%y ') || lpad(CAST((hour({stamp}) + 11) % 12 + 1 AS VARCHAR), 2, ' ') || strftime({stamp}, ':%M:%S %p'))"
-    raise bad_style(style, name, "")
+    return None
 
 
 def _iso(stamp: str, kind: SqlType, style: int) -> str:
