@@ -40,7 +40,7 @@ def _sized(kind: str) -> Write:
 
 def _decimal(scale: int) -> Write:
     def write(value: Decimal) -> bytes:
-        magnitude = int(abs(value.scaleb(scale, _EXACT)))
+        magnitude = abs(int(value.scaleb(scale, _EXACT)))
         return bytes((17, 1 - value.is_signed())) + magnitude.to_bytes(16, "little")
 
     return write
