@@ -10,7 +10,9 @@ const blob = Buffer.alloc(8 << 20, Buffer.from([0, 1, 2, 255]));
 function options(encrypt, extra) {
   return {
     server: at.host,
-    authentication: at.token
+    authentication: at.principal
+      ? { type: 'azure-active-directory-service-principal-secret', options: at.principal }
+      : at.token
       ? { type: 'azure-active-directory-access-token', options: { token: at.token } }
       : { type: 'default', options: { userName: at.user, password: at.password } },
     options: {
@@ -94,7 +96,7 @@ async function tedious() {
     found.modes[mode] = rows[0];
     connection.close();
   }
-  if (at.token) return found;
+  if (at.token || at.principal) return found;
   const connection = await opened(options(true));
   const types = await ask(connection,
     'SELECT @a AS a, @b AS b, @c AS c, @d AS d', [

@@ -85,6 +85,20 @@ def test_tedious_logs_in_by_token(sql: Server, warehouse: Rehearsal) -> None:
     assert found["modes"]["on"][0] == 1
 
 
+def test_tedious_signs_in_by_a_secret(sql: Server, warehouse: Rehearsal) -> None:
+    """It asks the server where tokens are, and gets one there: from our own Entra."""
+    env = warehouse.env
+    principal = {
+        "clientId": env["AZURE_CLIENT_ID"], "clientSecret": env["AZURE_CLIENT_SECRET"],
+        "tenantId": env["AZURE_TENANT_ID"],
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            patch.setenv(name, value)
+        found = drive(sql, what="tedious", modes=["on"], principal=principal)
+    assert found["modes"]["on"][0] == 1
+
+
 def test_mssql_does_all_of_it(sql: Server) -> None:
     found = drive(sql, what="mssql")
     assert found["rows"] == [{"n": 3, "word": "wörd 3"}]

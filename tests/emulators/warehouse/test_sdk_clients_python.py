@@ -266,6 +266,21 @@ def test_entra_tokens_log_in_by_odbc(sql: Server, warehouse: Rehearsal) -> None:
     connection.close()
 
 
+def test_mssql_python_signs_in_by_the_environment(sql: Server, warehouse: Rehearsal) -> None:
+    mssql = pytest.importorskip("mssql_python")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in warehouse.env.items():
+            patch.setenv(name, value)
+        connection = mssql.connect(
+            f"SERVER={sql.host},{sql.port};DATABASE={sql.database};Encrypt=yes;"
+            "TrustServerCertificate=yes;Authentication=ActiveDirectoryDefault"
+        )
+    cursor = connection.cursor()
+    cursor.execute("SELECT 3 AS a")
+    assert cursor.fetchall()[0][0] == 3
+    connection.close()
+
+
 def test_a_token_for_something_else_is_refused(sql: Server, warehouse: Rehearsal) -> None:
     import pytds
 
