@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulators.kernel.errors import BadRequest, Conflict, NotFound
+from emulators.kernel.errors import BadRequest, Conflict, Forbidden, NotFound
 
 
 class SubscriptionNotFound(NotFound):
@@ -281,6 +281,18 @@ class DeploymentNotCancellable(Conflict):
         super().__init__(
             f"The deployment '{name}' cannot be cancelled because it is in the state '{state}'."
         )
+
+
+class VaultReferenceForbidden(Forbidden):
+    """A parameter refers to a vault that does not let this deployment read."""
+
+    code = "KeyVaultParameterReferenceAuthorizationFailed"
+
+
+class VaultReferenceFailed(BadRequest):
+    """A parameter refers to a secret that cannot be had."""
+
+    code = "KeyVaultParameterReferenceSecretRetrieveFailed"
 
 
 class InvalidTemplateLink(BadRequest):

@@ -121,7 +121,9 @@ async def _asked(request: Request) -> Asked:
     location = body.get("location")
     if not place.group and (not isinstance(location, str) or not location):
         raise LocationRequired
-    read = await requests.read(ctx, place, name, json_object(body["properties"], "properties"))
+    properties = json_object(body["properties"], "properties")
+    by = principal_of(request).object_id
+    read = await requests.read(ctx, place, name, properties, by=by)
     return Asked(
         read.place,
         read.name,

@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from emulators.arm.engine.deployments import records
 from emulators.arm.engine.deployments.surroundings import around
+from emulators.arm.engine.deployments.vaults import with_secrets
 from emulators.arm.engine.templates import relaxed
 from emulators.arm.engine.templates.frames import Place
 from emulators.arm.engine.templates.order import ordered
@@ -41,12 +42,15 @@ async def read(
     name: str,
     properties: Mapping[str, Any],
     parent_link: Mapping[str, Any] | None = None,
+    *,
+    by: str,
 ) -> Asked:
-    """Read a deployment's properties, fetching what they link to.
+    """Read a deployment's properties, fetching what they link to, for the principal `by`.
 
     Raises:
         InvalidDeployment: neither a template nor a link to one, or no mode.
         InvalidTemplateLink: linked content that cannot be fetched.
+        VaultReferenceForbidden, VaultReferenceFailed: a parameter's secret that cannot be had.
         Unsupported: something that Azure would do and this does not.
     """
     check_mode(look_up(properties, "mode"))
@@ -78,7 +82,8 @@ async def read(
         raise InvalidDeployment(
             "The request content was invalid: 'template' and 'parameters' must be objects."
         )
-    return Asked(place, records.check_name(name), template, link, given or {})
+    records.check_name(name)
+    return Asked(place, name, template, link, await with_secrets(ctx, template, given or {}, by))
 
 
 def check_mode(mode: object) -> None:

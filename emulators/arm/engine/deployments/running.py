@@ -246,7 +246,12 @@ class _Run:
         template = look_up(properties, "template")
         whole = settled if template is None else {**settled, "template": template}
         asked = await requests.read(
-            self._ctx, one.place, one.name, whole, self._work.deployment.link
+            self._ctx,
+            one.place,
+            one.name,
+            whole,
+            self._work.deployment.link,
+            by=self._work.deployment.by,
         )
         location = look_up(one.body, "location")
         if location is not None:
