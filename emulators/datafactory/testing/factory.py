@@ -271,7 +271,10 @@ class TestFactory:
             ValueError: a parameter is missing or does not fit its type.
             NotStubbed: an activity or a request was to leave the factory.
             RanAway: it started more activities than any sensible test.
+            KitError: it is called from a coroutine.
         """
+        if asyncio._get_running_loop() is not None:
+            raise KitError("`run` is synchronous: call it from a test without `async`")
         name = self._pipeline(pipeline).name
         known = set(self._pipeline(pipeline).parameters)
         for each in parameters or {}:

@@ -427,3 +427,22 @@ def test_killed_at_any_moments_a_run_ends_as_if_nothing_had_happened(kills: list
             "A": 1, "Each": 1, "In": 4, "Add": 4, "Loop": 1, "W": 3, "Count": 3, "If": 1,
             "Run": 1, "Last": 1, "Err": 1,
         }  # fmt: skip
+
+
+def test_a_run_that_cannot_go_on_says_so_and_the_others_do() -> None:
+    with desk() as d:
+        world = World(d)
+        d.publish("p", wait("W", 100))
+        bad = begin(world, 10)
+        good = begin(world, 10)
+        broken = d.ctx.store.get(RUNS, FACTORY, bad)
+        assert broken is not None
+        d.ctx.store.__dict__["dead"] = False
+        d.ctx.store.put(RUNS, replace(broken, definition={"activities": "none"}))
+        run = finish(world, good)
+        assert run is not None
+        assert run.status == "Succeeded"
+        ended = d.stored(broken)
+        assert ended.status == "Failed"
+        assert "cannot go on" in ended.message
+        assert list(d.ctx.store.scan(RUNS_UNDER_WAY)) == []

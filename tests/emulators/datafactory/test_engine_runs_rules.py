@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from emulators.datafactory.engine.activities.base import ActivityFailed, Call, Done
-from emulators.datafactory.store import PipelineRun
+from emulators.datafactory.engine.runs.recorder import Recorder
+from emulators.datafactory.store import ACTIVITY_RUNS, PipelineRun
+from emulators.kernel.store import Table
+from emulators.kernel.store_memory import MemoryStore
 from tests.emulators.datafactory.running import (
     Desk,
     activity,
@@ -412,3 +416,69 @@ def test_secure_inputs_are_not_shown_while_an_activity_runs_either() -> None:
         run = d.run()
     assert shown == [({}, {"itemsCount": 1})]
     assert d.row(run, "Run").input == {}
+
+
+def test_what_json_cannot_hold_is_kept_as_near_as_can_be_and_hurts_nobody_else() -> None:
+    deep: Any = 1
+    for _ in range(600):
+        deep = [deep]
+
+    async def odd(call: Call) -> Done:
+        return Done(
+            {"big": 10**30, "huge": 10**400, "half": "\ud800", "n": float("nan"), "deep": deep}
+        )
+
+    with desk() as d:
+        d.stubs = {"A": odd}
+        d.publish(
+            "p",
+            activity("A", "Web"),
+            sets("S", "s", "@concat('x', activity('A').output.half)", after("A")),
+            wait("W", 5, after("S")),
+            variables={"s": {"type": "String"}, "odd\nname": {"type": "String"}},
+        )
+        run = d.run()
+    output = d.row(run, "A").output
+    assert output["big"] == 1e30
+    assert output["huge"].startswith("1000")
+    assert output["half"] == "?"
+    assert d.row(run, "W").status == "Succeeded"
+    assert d.stored(run).status == "Succeeded"
+
+
+def test_what_could_not_be_written_is_written_when_it_can_be() -> None:
+    class Full(MemoryStore):
+        """A store whose disk is full for a while."""
+
+        full = False
+
+        def put(self, table: Table[Any], record: Any) -> None:
+            if self.full:
+                raise OSError("no space left")
+            super().put(table, record)
+
+    store = Full()
+    with desk(store) as d:
+        d.publish("p", wait("W", 5), wait("X", 5, after("W")))
+
+        async def work() -> None:
+            recorder = Recorder(store)
+            rows = [replace(run_row, id=str(at)) for at in range(3)]
+            store.full = True
+            recorder.put(ACTIVITY_RUNS, rows[0], "r", "0")
+            with pytest.raises(OSError, match="no space"):
+                await recorder.committed()
+            with pytest.raises(OSError, match="no space"):
+                await recorder.committed()
+            store.full = False
+            recorder.put(ACTIVITY_RUNS, rows[1], "r", "1")
+            await recorder.committed()
+            assert [row.id for row in store.scan(ACTIVITY_RUNS, "r")] == ["0", "1"]
+            recorder.put(ACTIVITY_RUNS, rows[2], "r", "2")
+            recorder.delete(ACTIVITY_RUNS, "r", "0")
+            recorder.flush()
+            await recorder.committed()
+            assert [row.id for row in store.scan(ACTIVITY_RUNS, "r")] == ["1", "2"]
+
+        run_row = replace(d.rows(d.run())[0], run="r")
+        d.time.run(work())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from emulators.datafactory.testing import (
     Asked,
     Failure,
     InvalidFactory,
+    KitError,
     NotStubbed,
     RanAway,
     TestFactory,
@@ -233,3 +235,11 @@ def test_a_folder_in_git() -> None:
     factory = TestFactory.from_folder(ROOT / "scenarios/data_factory/factory")
     with pytest.raises(UnknownName, match="score-attrition"):
         factory.run("nothing")
+
+
+def test_from_a_coroutine_it_says_what_to_do() -> None:
+    async def wrong() -> None:
+        with pytest.raises(KitError, match="synchronous"):
+            polling().run("poll", {"job": "j"})
+
+    asyncio.run(wrong())

@@ -12,7 +12,13 @@ from typing import Any
 import orjson
 
 from emulators.datafactory.engine.activities.base import Executor
-from emulators.datafactory.engine.definitions import CONTROL, Activity, Pipeline, pipeline_of
+from emulators.datafactory.engine.definitions import (
+    CONTROL,
+    Activity,
+    BadDefinition,
+    Pipeline,
+    pipeline_of,
+)
 from emulators.datafactory.engine.resources import Published
 from emulators.datafactory.engine.runs.attempts import Attempt
 from emulators.datafactory.engine.runs.live import Child, Live, first_variables, stamp
@@ -21,7 +27,7 @@ from emulators.datafactory.engine.runs.recovery import inherited
 from emulators.datafactory.engine.runs.runner import call_of, run_scope
 from emulators.datafactory.engine.runs.values import global_parameters_of, parameters_of
 from emulators.datafactory.engine.runs.waiting import stopped
-from emulators.datafactory.errors import QueueFull, RunEnded, RunMissing
+from emulators.datafactory.errors import InvalidParameters, QueueFull, RunEnded, RunMissing
 from emulators.datafactory.store import (
     ACTIVITY_RUNS,
     FACTORIES,
@@ -112,7 +118,10 @@ class Runs:
         Raises:
             InvalidParameters, QueueFull: it is refused, and nothing is recorded.
         """
-        pipeline = self.parsed(record.pipeline, record.definition)
+        try:
+            pipeline = self.parsed(record.pipeline, record.definition)
+        except BadDefinition as wrong:
+            raise InvalidParameters(str(wrong), target=wrong.place) from None
         record = replace(
             record, parameters=parameters_of(pipeline.parameters, given, record.pipeline)
         )
@@ -322,7 +331,11 @@ class Runs:
             if record is None or record.status in RUN_FINAL:
                 self.recorder.delete(RUNS_UNDER_WAY, each.factory, each.id)
                 continue
-            live = self._restored(record, each.number)
+            try:
+                live = self._restored(record, each.number)
+            except Exception as why:  # of one run only: the others go on
+                self._give_up(record, why)
+                continue
             self.live[record.id] = live
             line = self._line(live)
             if record.status == "Canceling":
@@ -335,6 +348,14 @@ class Runs:
                 self._start(live, line)
         for line in list(self._lines.values()):
             self._next(line)
+
+    def _give_up(self, record: PipelineRun, why: Exception) -> None:
+        LOG.error("run %s cannot go on", record.id, exc_info=why)
+        message = f"The run cannot go on after the service was stopped: {why}"
+        now = self.ctx.clock.now()
+        ended = replace(record, status="Failed", message=message, end=now, updated=now)
+        self.recorder.put(RUNS, ended, record.factory, record.id)
+        self.recorder.delete(RUNS_UNDER_WAY, record.factory, record.id)
 
     def _restored(self, record: PipelineRun, number: int) -> Live:
         live = self._live(record, self.parsed(record.pipeline, record.definition))
