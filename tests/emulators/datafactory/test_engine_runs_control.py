@@ -178,6 +178,16 @@ def test_a_child_that_cannot_be_started_fails_its_activity() -> None:
         assert "needs a value for the parameter 'x'" in run.message
 
 
+def test_pipelines_that_execute_each_other_in_a_circle_come_to_an_end() -> None:
+    with desk() as d:
+        d.publish("p", CALL)
+        back = {**CALL["typeProperties"], "pipeline": {"referenceName": "P"}}
+        d.publish("child", activity("Back", "ExecutePipeline", **back))
+        run = d.run()
+        assert run.status == "Succeeded" or "within itself" in run.message
+        assert len(runs(d)) == 2
+
+
 def test_a_child_waits_in_its_own_pipeline_s_queue() -> None:
     with desk() as d:
         each = activity("Each", "ForEach", items="@range(0, 3)", activities=[CALL])

@@ -243,3 +243,21 @@ def test_from_a_coroutine_it_says_what_to_do() -> None:
             polling().run("poll", {"job": "j"})
 
     asyncio.run(wrong())
+
+
+def test_the_scenario_s_own_pipeline_waits_for_its_job() -> None:
+    factory = TestFactory.from_folder(
+        ROOT / "scenarios/data_factory/factory",
+        global_parameters={"workspace_id": "/ws", "poll_seconds": 600},
+    )
+    jobs = "https://management.azure.com//ws/jobs/j1?api-version=*"
+    factory.http("GET", jobs, json={"properties": {"status": "Running"}})
+    factory.http("GET", jobs, status=503, text="busy")
+    factory.http("GET", jobs, json={"properties": {"status": "Completed"}}, seconds=2)
+    run = factory.run("wait-for-job", {"job_name": "j1", "access_token": "secret-token"})
+    run.assert_succeeded()
+    assert run.return_value == {"status": "Completed"}
+    assert [each.attempts for each in run.all("Get job")] == [1, 2]
+    assert run.seconds == 600 + 600 + 30 + 2
+    assert [r.headers["Authorization"] for r in run.requests] == ["Bearer secret-token"] * 3
+    assert "secret-token" not in str([(a.input, a.shown_output) for a in run.activities])

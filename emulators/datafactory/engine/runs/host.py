@@ -177,9 +177,20 @@ class Runs:
         found = self.find(factory, asked.id)
         if found is not None:
             return found
+        self._refuse_circle(live.record, asked.pipeline)
         record = new_run(self.ctx, factory, asked.pipeline, asked.invoked_by)
         record = replace(record, id=asked.id, group=asked.id)
         return await self.create(record, asked.parameters)
+
+    def _refuse_circle(self, run: PipelineRun | None, pipeline: str) -> None:
+        """Let pass a pipeline that none of the runs above it is of; publishing knows the rest."""
+        while run is not None:
+            if run.pipeline.lower() == pipeline.lower():
+                raise InvalidParameters(
+                    f"The pipeline '{pipeline}' cannot be executed within itself.", target=pipeline
+                )
+            above = run.invoked_by.get("pipelineRunId")
+            run = self.find(run.factory, str(above)) if above else None
 
     # The queue
 
