@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from emulators.warehouse.engine.answers import Answer, Argument, BulkLoad, Session
+from emulators.warehouse.engine.gateway.predicting import Predicting
+from emulators.warehouse.engine.predict.models import Models
 from emulators.warehouse.engine.tsql.lexing import Token, tokenize
 from emulators.warehouse.errors import SqlError, refused
 
@@ -16,8 +18,8 @@ TEXT_AT = {"sp_executesql": 0, "sp_prepexec": 2, "sp_prepare": 2}
 class GatewaySession:
     """What `answers.Session` promises, by another session."""
 
-    def __init__(self, behind: Session) -> None:
-        self._behind = behind
+    def __init__(self, behind: Session, models: Models) -> None:
+        self._behind, self._models = behind, models
 
     @property
     def database(self) -> str:
@@ -28,13 +30,15 @@ class GatewaySession:
         self._behind.database = name
 
     def batch(self, text: str) -> Iterator[Answer]:
-        """Forward a batch.
+        """Forward a batch; what PREDICT does in it is done here.
 
         Raises:
-            SqlError: it has a PREDICT.
+            SqlError: PREDICT stands where it is not done.
         """
-        check(text)
-        yield from self._behind.batch(text)
+        if any(predictions(text)):
+            yield from Predicting(self._behind, self._models, text).answers()
+        else:
+            yield from self._behind.batch(text)
 
     def call(self, procedure: str, arguments: Sequence[Argument]) -> Iterator[Answer]:
         """Forward a call.
@@ -70,13 +74,13 @@ class GatewaySession:
 
 
 def check(text: str) -> None:
-    """Refuse PREDICT: SQL Server would take it for a mistake, or for RevoScale's.
+    """Refuse PREDICT in calls: SQL Server would take it for a mistake, or for RevoScale's.
 
     Raises:
         SqlError: the text calls PREDICT.
     """
     for token in predictions(text):
-        raise refused("PREDICT before a SQL Server (sql_backend = mssql)", token.line)
+        raise refused("PREDICT behind a SQL Server in a statement with parameters", token.line)
 
 
 def predictions(text: str) -> Iterator[Token]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from emulators.warehouse.engine.answers import Login, LoginFailed, Session
 from emulators.warehouse.engine.gateway.session import GatewaySession
+from emulators.warehouse.engine.predict.models import Models
 from emulators.warehouse.engine.security.logins import Logins
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class GatewaySessions:
         from emulators.warehouse.engine import admin
 
         self._ctx, self._connect, self._logins = ctx, connect, Logins(ctx)
+        self._models = Models()
         self._pools = {"": database, admin.DATABASE: database}
 
     def login(self, login: Login) -> Session:
@@ -51,4 +53,4 @@ class GatewaySessions:
             token="",
             database=self._pools.get(login.database.lower(), login.database),
         )
-        return GatewaySession(self._connect(there))
+        return GatewaySession(self._connect(there), self._models)
