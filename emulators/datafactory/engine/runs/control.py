@@ -192,7 +192,7 @@ async def execute_pipeline(attempt: Attempt) -> Done:
     except ServiceError as why:
         raise ActivityFailed(why.code, why.message) from None
     output: dict[str, Any] = {"pipelineRunId": child.id, "pipelineName": child.pipeline}
-    if not is_true(activity.properties.get("waitOnCompletion", True)):
+    if not is_true(value_of(attempt, "waitOnCompletion", True)):
         output |= service_fields.fields(live.ctx, began, "ExternalActivity")
         return Done(output=output, input=shown)
     child = await live.host.ended(child.factory, child.id)
