@@ -3,53 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from emulators.warehouse.engine.catalog.model import Module, Parameter, Table, TableColumn
+from emulators.warehouse.engine.catalog.files import (
+    FIRST_ROLE,
+    SCHEMA,
+    SYSTEM_SCHEMAS,
+    prepare,
+)
+from emulators.warehouse.engine.catalog.model import (
+    Module,
+    Parameter,
+    Part,
+    PartColumn,
+    Table,
+    TableColumn,
+)
 from emulators.warehouse.engine.types import SqlType
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SCHEMA = "rehearsal_catalog"
-SYSTEM_SCHEMAS = ("dbo", "guest", "INFORMATION_SCHEMA", "sys")
-FIRST_ID = 581_577_110
-"""Object ids begin somewhere; SQL Server's look like this, too."""
+__all__ = ["SCHEMA", "SYSTEM_SCHEMAS", "Catalog", "named", "prepare"]
 
-_TABLES = f"""
-CREATE SCHEMA IF NOT EXISTS {SCHEMA};
-CREATE SEQUENCE IF NOT EXISTS {SCHEMA}.ids START {FIRST_ID} INCREMENT 16;
-CREATE TABLE IF NOT EXISTS {SCHEMA}.schemas(id INTEGER, name VARCHAR, owner VARCHAR);
-CREATE TABLE IF NOT EXISTS {SCHEMA}.objects(
-    id INTEGER, schema VARCHAR, name VARCHAR, kind VARCHAR, options VARCHAR,
-    created TIMESTAMP, modified TIMESTAMP);
-CREATE TABLE IF NOT EXISTS {SCHEMA}.columns(
-    object INTEGER, ordinal INTEGER, name VARCHAR, type VARCHAR, length INTEGER, prec INTEGER,
-    scale INTEGER, "collation" VARCHAR, nullable BOOLEAN, preset VARCHAR, seed BIGINT, step BIGINT,
-    computed VARCHAR);
-CREATE TABLE IF NOT EXISTS {SCHEMA}.modules(
-    object INTEGER, text VARCHAR, body VARCHAR, body_line INTEGER, parameters VARCHAR,
-    names VARCHAR, returns VARCHAR);
-CREATE TABLE IF NOT EXISTS {SCHEMA}.parts(
-    kind VARCHAR, object INTEGER, name VARCHAR, options VARCHAR);
-CREATE TABLE IF NOT EXISTS {SCHEMA}.externals(kind VARCHAR, name VARCHAR, options VARCHAR);
-"""
-# `parts` are what belongs to a table and has a name: indexes, statistics, constraints.
-
-
-def prepare(con: DuckDBPyConnection) -> None:
-    """Make the catalog's own tables in a database that is new."""
-    for statement in _TABLES.split(";"):
-        if statement.strip():
-            con.execute(statement)
-    for at, name in enumerate(("dbo", "guest", "INFORMATION_SCHEMA", "sys"), 1):
-        known = con.execute(f"SELECT 1 FROM {SCHEMA}.schemas WHERE name = ?", [name]).fetchone()
-        if known is None:
-            con.execute(f"INSERT INTO {SCHEMA}.schemas VALUES (?, ?, 'dbo')", [at, name])
-    con.execute('CREATE SCHEMA IF NOT EXISTS "dbo"')
+_NOW = "CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP)"
 
 
 class _Versions:
@@ -74,7 +54,7 @@ class Catalog:
     """Reads and writes the metadata with the session's own connection and transaction.
 
     `version` changes with every DDL of any session of the database. After a transaction that
-    did DDL ends, either way, call `settle()`.
+    did DDL ends, either way, call `settle()`. Names are found in any case of letters.
     """
 
     def __init__(self, con: DuckDBPyConnection) -> None:
@@ -89,6 +69,7 @@ class Catalog:
         self._seen = (-1, -1)
         self._tables: dict[tuple[str, str], Table | None] = {}
         self._modules: dict[tuple[str, str], Module | None] = {}
+        self._afterwards: list[Callable[[], None]] = []
 
     @property
     def version(self) -> int:
@@ -99,6 +80,13 @@ class Catalog:
         """Forget what was read: a transaction with DDL in it has ended."""
         _VERSIONS.bump(self._database)
         self._own = 0
+        waiting, self._afterwards = self._afterwards, []
+        for work in waiting:
+            work()
+
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Do this when the transaction has ended, either way."""
+        self._afterwards.append(work)
 
     def _changed(self) -> None:
         self._own += 1
@@ -118,34 +106,34 @@ class Catalog:
         self._con.execute(sql.replace("$catalog", SCHEMA), list(values))
         self._changed()
 
-    def _next_id(self) -> int:
+    def next_id(self) -> int:
+        """A number that no object of the database has."""
         return int(self.rows("SELECT nextval('rehearsal_catalog.ids')")[0][0])
 
     # Schemas.
 
     def schema(self, name: str) -> str | None:
         """A schema's own spelling; None when there is none."""
-        found = self.rows("SELECT name FROM $catalog.schemas WHERE name = ?", name)
+        found = self.rows("SELECT name FROM $catalog.schemas WHERE lower(name) = lower(?)", name)
         return str(found[0][0]) if found else None
 
     def create_schema(self, name: str, owner: str) -> None:
         """Add a schema."""
-        taken = self.rows("SELECT max(id) FROM $catalog.schemas")[0][0]
-        self._run(
-            "INSERT INTO $catalog.schemas VALUES (?, ?, ?)", max(4, int(taken)) + 1, name, owner
-        )
+        asked = f"SELECT max(id) FROM $catalog.schemas WHERE id < {FIRST_ROLE}"
+        taken = int(self.rows(asked)[0][0])
+        self._run("INSERT INTO $catalog.schemas VALUES (?, ?, ?)", max(4, taken) + 1, name, owner)
 
     def drop_schema(self, name: str) -> None:
         """Remove a schema."""
-        self._run("DELETE FROM $catalog.schemas WHERE name = ?", name)
+        self._run("DELETE FROM $catalog.schemas WHERE lower(name) = lower(?)", name)
 
     # Objects of every kind.
 
     def object(self, schema: str, name: str) -> tuple[int, str, str, str] | None:
         """An object's id, kind, schema and name as they are spelled; None when there is none."""
         found = self.rows(
-            "SELECT id, trim(kind), schema, name FROM $catalog.objects"
-            " WHERE schema = ? AND name = ?",
+            "SELECT id, kind, schema, name FROM $catalog.objects"
+            " WHERE lower(schema) = lower(?) AND lower(name) = lower(?)",
             schema,
             name,
         )
@@ -153,16 +141,13 @@ class Catalog:
 
     def objects_of(self, schema: str) -> list[str]:
         """Names of what lies in a schema."""
-        return [
-            str(r[0])
-            for r in self.rows("SELECT name FROM $catalog.objects WHERE schema = ?", schema)
-        ]
+        asked = "SELECT name FROM $catalog.objects WHERE lower(schema) = lower(?) ORDER BY id"
+        return [str(r[0]) for r in self.rows(asked, schema)]
 
     def _add_object(self, schema: str, name: str, kind: str, options: Mapping[str, Any]) -> int:
-        made = self._next_id()
+        made = self.next_id()
         self._run(
-            "INSERT INTO $catalog.objects VALUES (?, ?, ?, ?, ?, CAST(now() AS TIMESTAMP),"
-            " CAST(now() AS TIMESTAMP))",
+            f"INSERT INTO $catalog.objects VALUES (?, ?, ?, ?, ?, {_NOW}, {_NOW})",
             made,
             schema,
             name,
@@ -172,18 +157,27 @@ class Catalog:
         return made
 
     def _drop_object(self, number: int) -> None:
-        for table in ("columns", "modules", "parts"):
+        self._run(
+            "DELETE FROM $catalog.part_columns WHERE part IN"
+            " (SELECT id FROM $catalog.parts WHERE object = ?)",
+            number,
+        )
+        for table in ("columns", "modules", "parameters", "parts"):
             self._run(f"DELETE FROM $catalog.{table} WHERE object = ?", number)
         self._run("DELETE FROM $catalog.objects WHERE id = ?", number)
 
-    def rename(self, number: int, name: str) -> None:
-        """Give an object another name."""
+    def move(self, number: int, schema: str, name: str) -> None:
+        """Give an object another name, or another schema."""
         self._run(
-            "UPDATE $catalog.objects SET name = ?, modified = CAST(now() AS TIMESTAMP)"
-            " WHERE id = ?",
+            f"UPDATE $catalog.objects SET schema = ?, name = ?, modified = {_NOW} WHERE id = ?",
+            schema,
             name,
             number,
         )
+
+    def touch(self, number: int) -> None:
+        """An object was altered now."""
+        self._run(f"UPDATE $catalog.objects SET modified = {_NOW} WHERE id = ?", number)
 
     # Tables.
 
@@ -197,8 +191,8 @@ class Catalog:
 
     def _read_table(self, schema: str, name: str) -> Table | None:
         found = self.rows(
-            "SELECT id, schema, name, trim(kind), options FROM $catalog.objects"
-            " WHERE schema = ? AND name = ? AND kind IN ('U', 'ET')",
+            "SELECT id, schema, name, kind, options FROM $catalog.objects"
+            " WHERE lower(schema) = lower(?) AND lower(name) = lower(?) AND kind IN ('U', 'ET')",
             schema,
             name,
         )
@@ -209,9 +203,9 @@ class Catalog:
         return Table(number, schema, name, self.columns(number), source, kind, json.loads(options))
 
     def columns(self, number: int) -> tuple[TableColumn, ...]:
-        """The columns of a table or view, by its id."""
+        """The columns of a table, by its id."""
         rows = self.rows(
-            "SELECT name, type, length, prec, scale, \"collation\", nullable, preset, seed, step,"
+            "SELECT name, type, length, prec, scale, collated, nullable, preset, seed, step,"
             " computed FROM $catalog.columns WHERE object = ? ORDER BY ordinal",
             number,
         )
@@ -239,20 +233,36 @@ class Catalog:
     ) -> Table:
         """Note a table; DuckDB's own is made by who calls."""
         number = self._add_object(schema, name, kind, options or {})
-        self.put_columns(number, columns)
+        for ordinal, one in enumerate(columns, 1):
+            self._put_column(number, ordinal, one)
         source = f"{named(schema)}.{named(name)}"
         return Table(number, schema, name, tuple(columns), source, kind, dict(options or {}))
 
-    def put_columns(self, number: int, columns: Sequence[TableColumn]) -> None:
-        """Replace the columns of an object."""
-        self._run("DELETE FROM $catalog.columns WHERE object = ?", number)
-        for ordinal, one in enumerate(columns, 1):
-            self._run(
-                "INSERT INTO $catalog.columns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                number, ordinal, one.name, one.type.name, one.type.length, one.type.precision,
-                one.type.scale, one.type.collation, one.nullable, one.default, one.seed,
-                one.increment, one.computed,
-            )  # fmt: skip
+    def _put_column(self, number: int, ordinal: int, one: TableColumn) -> None:
+        self._run(
+            "INSERT INTO $catalog.columns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            number, ordinal, one.name, one.type.name, one.type.length, one.type.precision,
+            one.type.scale, one.type.collation, one.nullable, one.default, one.seed,
+            one.increment, one.computed,
+        )  # fmt: skip
+
+    def add_column(self, number: int, column: TableColumn) -> None:
+        """Add a column at the end."""
+        asked = "SELECT coalesce(max(ordinal), 0) + 1 FROM $catalog.columns WHERE object = ?"
+        self._put_column(number, int(self.rows(asked, number)[0][0]), column)
+
+    def change_column(self, number: int, name: str, column: TableColumn) -> None:
+        """Replace what is known of a column; it keeps its place."""
+        where = "FROM $catalog.columns WHERE object = ? AND lower(name) = lower(?)"
+        ordinal = int(self.rows(f"SELECT ordinal {where}", number, name)[0][0])
+        self._run(f"DELETE {where}", number, name)
+        self._put_column(number, ordinal, column)
+
+    def drop_column(self, number: int, name: str) -> None:
+        """Forget a column; the others keep their numbers."""
+        self._run(
+            "DELETE FROM $catalog.columns WHERE object = ? AND lower(name) = lower(?)", number, name
+        )
 
     def drop_table(self, table: Table) -> None:
         """Forget a table."""
@@ -276,11 +286,16 @@ class Catalog:
             self._modules[key] = self._read_module(schema, name)
         return self._modules[key]
 
+    def views(self) -> list[tuple[str, str]]:
+        """Schema and name of every view."""
+        asked = "SELECT schema, name FROM $catalog.objects WHERE kind = 'V' ORDER BY id"
+        return [(str(s), str(n)) for s, n in self.rows(asked)]
+
     def _read_module(self, schema: str, name: str) -> Module | None:
         found = self.rows(
-            "SELECT o.id, o.schema, o.name, trim(o.kind), m.text, m.body, m.parameters, m.names,"
+            "SELECT o.id, o.schema, o.name, o.kind, m.text, m.body, m.parameters, m.names,"
             " m.returns, m.body_line FROM $catalog.objects o JOIN $catalog.modules m"
-            " ON m.object = o.id WHERE o.schema = ? AND o.name = ?",
+            " ON m.object = o.id WHERE lower(o.schema) = lower(?) AND lower(o.name) = lower(?)",
             schema,
             name,
         )
@@ -301,13 +316,14 @@ class Catalog:
         """Create or alter it; the id in `module` is ignored and the real one answered."""
         known = self.object(module.schema, module.name)
         if known is None:
-            number = self._add_object(module.schema, module.name, module.kind, {})
+            spelled = self.schema(module.schema) or module.schema
+            number = self._add_object(spelled, module.name, module.kind, {})
         else:
             number = known[0]
-            self._run("DELETE FROM $catalog.modules WHERE object = ?", number)
+            for table in ("modules", "parameters"):
+                self._run(f"DELETE FROM $catalog.{table} WHERE object = ?", number)
             self._run(
-                "UPDATE $catalog.objects SET kind = ?, modified = CAST(now() AS TIMESTAMP)"
-                " WHERE id = ?",
+                f"UPDATE $catalog.objects SET kind = ?, modified = {_NOW} WHERE id = ?",
                 module.kind,
                 number,
             )
@@ -318,7 +334,19 @@ class Catalog:
             number, module.text, module.body, module.body_line, parameters,
             json.dumps(list(module.columns)), returns,
         )  # fmt: skip
+        self._put_parameters(number, module)
         return replace(module, id=number)
+
+    def _put_parameters(self, number: int, module: Module) -> None:
+        listed = list(enumerate(module.parameters, 1))
+        if module.returns is not None:
+            listed.insert(0, (0, Parameter("", module.returns, True)))
+        for ordinal, one in listed:
+            self._run(
+                "INSERT INTO $catalog.parameters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                number, ordinal, one.name, one.type.name, one.type.length, one.type.precision,
+                one.type.scale, one.output, one.default,
+            )  # fmt: skip
 
     def drop_module(self, schema: str, name: str) -> bool:
         """False when there is none."""
@@ -330,49 +358,83 @@ class Catalog:
 
     # What belongs to a table: indexes, statistics, constraints.
 
-    def put_part(self, kind: str, number: int, name: str, options: Mapping[str, Any]) -> None:
-        """Note an index (`index`), `statistics` or `constraint` of a table."""
+    def put_part(
+        self,
+        kind: str,
+        number: int,
+        name: str,
+        options: Mapping[str, Any],
+        columns: Sequence[PartColumn] = (),
+    ) -> Part:
+        """Note an index (`index`), `statistics` or `constraint` of a table.
+
+        `options["number"]`, where it is given, is the id of an index or statistics in its table.
+        """
+        made = self.next_id()
+        place = options.get("number")
+        if place is None:
+            asked = "SELECT coalesce(max(number), 1) + 1 FROM $catalog.parts WHERE object = ?"
+            place = int(self.rows(asked, number)[0][0])
         self._run(
-            "INSERT INTO $catalog.parts VALUES (?, ?, ?, ?)",
-            kind,
-            number,
-            name,
-            json.dumps(dict(options)),
+            f"INSERT INTO $catalog.parts VALUES (?, ?, ?, ?, ?, ?, {_NOW})",
+            made, kind, number, name, place, json.dumps(dict(options)),
+        )  # fmt: skip
+        for ordinal, one in enumerate(columns, 1):
+            self._run(
+                "INSERT INTO $catalog.part_columns VALUES (?, ?, ?, ?, ?)",
+                made, ordinal, one.name, one.descending, one.included,
+            )  # fmt: skip
+        return Part(made, kind, number, name, place, dict(options), tuple(columns))
+
+    def change_part(self, part: Part, options: Mapping[str, Any]) -> None:
+        """Replace the options of a part."""
+        self._run(
+            "UPDATE $catalog.parts SET options = ? WHERE id = ?", json.dumps(dict(options)), part.id
         )
 
-    def part(self, kind: str, number: int, name: str) -> Mapping[str, Any] | None:
-        """One part's options."""
+    def part(self, kind: str, number: int, name: str) -> Part | None:
+        """The part of that name."""
+        wanted = name.lower()
+        return next((p for p in self.parts(number, kind) if p.name.lower() == wanted), None)
+
+    def parts(self, number: int, kind: str = "") -> Iterator[Part]:
+        """The parts of a table, in the order they were made."""
+        rows = self.rows(
+            "SELECT id, kind, object, name, number, options FROM $catalog.parts"
+            " WHERE object = ? AND (? = '' OR kind = ?) ORDER BY id",
+            number,
+            kind,
+            kind,
+        )
+        for row in rows:
+            asked = (
+                "SELECT name, descending, included FROM $catalog.part_columns WHERE part = ?"
+                " ORDER BY ordinal"
+            )
+            columns = tuple(PartColumn(*r) for r in self.rows(asked, row[0]))
+            yield Part(*row[:5], json.loads(row[5]), columns)
+
+    def constraint(self, schema: str, name: str) -> int | None:
+        """The id of the constraint of that name in a schema."""
         found = self.rows(
-            "SELECT options FROM $catalog.parts WHERE kind = ? AND object = ? AND name = ?",
-            kind,
-            number,
+            "SELECT p.id FROM $catalog.parts p JOIN $catalog.objects o ON o.id = p.object"
+            " WHERE p.kind = 'constraint' AND lower(p.name) = lower(?)"
+            " AND lower(o.schema) = lower(?)",
             name,
+            schema,
         )
-        return json.loads(found[0][0]) if found else None
+        return int(found[0][0]) if found else None
 
-    def parts(self, kind: str, number: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """The parts of a table, by name."""
-        for name, options in self.rows(
-            "SELECT name, options FROM $catalog.parts WHERE kind = ? AND object = ? ORDER BY name",
-            kind,
-            number,
-        ):
-            yield name, json.loads(options)
-
-    def drop_part(self, kind: str, number: int, name: str) -> None:
+    def drop_part(self, part: Part) -> None:
         """Forget a part."""
-        self._run(
-            "DELETE FROM $catalog.parts WHERE kind = ? AND object = ? AND name = ?",
-            kind,
-            number,
-            name,
-        )
+        self._run("DELETE FROM $catalog.part_columns WHERE part = ?", part.id)
+        self._run("DELETE FROM $catalog.parts WHERE id = ?", part.id)
 
     # External data sources, file formats, credentials.
 
     def put_external(self, kind: str, name: str, options: Mapping[str, Any]) -> None:
         """Note a `source`, `format` or `credential`, in place of one of that name."""
-        self._run("DELETE FROM $catalog.externals WHERE kind = ? AND name = ?", kind, name)
+        self.drop_external(kind, name)
         self._run(
             "INSERT INTO $catalog.externals VALUES (?, ?, ?)", kind, name, json.dumps(dict(options))
         )
@@ -380,7 +442,9 @@ class Catalog:
     def external(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """Its options; None when there is none."""
         found = self.rows(
-            "SELECT options FROM $catalog.externals WHERE kind = ? AND name = ?", kind, name
+            "SELECT options FROM $catalog.externals WHERE kind = ? AND lower(name) = lower(?)",
+            kind,
+            name,
         )
         return json.loads(found[0][0]) if found else None
 
@@ -388,8 +452,31 @@ class Catalog:
         """False when there was none."""
         if self.external(kind, name) is None:
             return False
-        self._run("DELETE FROM $catalog.externals WHERE kind = ? AND name = ?", kind, name)
+        self._run(
+            "DELETE FROM $catalog.externals WHERE kind = ? AND lower(name) = lower(?)", kind, name
+        )
         return True
+
+    # Rights on what is gone or is called otherwise.
+
+    def forget_grants(self, schema: str, name: str) -> None:
+        """Rights on an object go with it."""
+        self._run(
+            "DELETE FROM $catalog.grants WHERE class = 'OBJECT' AND lower(schema) = lower(?)"
+            " AND lower(name) = lower(?)",
+            schema,
+            name,
+        )
+
+    def move_grants(self, schema: str, name: str, to: str) -> None:
+        """Rights on an object follow its new name."""
+        self._run(
+            "UPDATE $catalog.grants SET name = ? WHERE class = 'OBJECT'"
+            " AND lower(schema) = lower(?) AND lower(name) = lower(?)",
+            to,
+            schema,
+            name,
+        )
 
 
 def named(text: str) -> str:

@@ -47,6 +47,38 @@ class Table:
         wanted = name.lower()
         return next((c for c in self.columns if c.name.lower() == wanted), None)
 
+    @property
+    def sequence(self) -> str:
+        """What numbers the rows of an identity column in DuckDB; "" without one."""
+        return str(self.options.get("sequence", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class PartColumn:
+    """A column of an index, of statistics or of a key."""
+
+    name: str
+    descending: bool = False
+    included: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What belongs to a table and has a name.
+
+    `kind`: index, statistics, constraint; `number` is an index's or statistics' id in its table.
+    `options` of a constraint have its `type` (PK, UQ, D), of a default its `column` and
+    `definition`; of an index its `type` (HEAP, CLUSTERED, NONCLUSTERED, CLUSTERED COLUMNSTORE, …).
+    """
+
+    id: int
+    kind: str
+    object: int
+    name: str
+    number: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[PartColumn, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
