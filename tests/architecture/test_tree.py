@@ -18,6 +18,7 @@ OURS = ("emulators", "azure_adapters", "scenarios", "data", "tests", "benchmarks
 ROOMS = {
     "__init__.py", "__main__.py", "service.py", "wire", "engine", "store.py", "store", "errors.py",
     "operations.toml", "README.md", "__pycache__",
+    "testing",  # what a user imports to test what they wrote for the service
 }  # fmt: skip
 NOT_EMULATORS = {"kernel", "commands", "__pycache__"}
 LONGEST = 600
