@@ -222,9 +222,9 @@ def _load_tds(server: Server, data: list[Any]) -> float:
             Named("a", type=IntType()), Named("b", type=FloatType()),
             Named("c", type=NVarCharType(40)),
         ]  # fmt: skip
-        return timed(lambda: cursor.copy_to(data=data, table_or_view="dbo.taken", columns=columns))[
-            0
-        ]
+        return timed(
+            lambda: cursor.copy_to(data=data, schema="dbo", table_or_view="taken", columns=columns)
+        )[0]
 
 
 def _load_mssql(server: Server, data: list[Any]) -> float:

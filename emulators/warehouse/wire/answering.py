@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import pyarrow as pa
 
@@ -20,7 +21,7 @@ from emulators.warehouse.engine.answers import (
 )
 from emulators.warehouse.errors import SqlError
 from emulators.warehouse.wire import tokens
-from emulators.warehouse.wire.rows import encoded, value_of
+from emulators.warehouse.wire.rows import encoded, value_of, widened
 from emulators.warehouse.wire.types_write import type_info
 
 Bytes = bytes | memoryview
@@ -100,9 +101,12 @@ class AnswerWriter:
         return tokens.changed_bytes(kind, b"", name)
 
     def _rows(self, result: ResultSet) -> Iterator[Bytes]:
-        yield self._release() + tokens.columns(result.columns, utf8=self._style.utf8)
-        for batch in result.batches:
-            yield from encoded(result.columns, batch, utf8=self._style.utf8)
+        batches = iter(result.batches)
+        first = next(batches, None)
+        columns = result.columns if first is None else widened(result.columns, first)
+        yield self._release() + tokens.columns(columns, utf8=self._style.utf8)
+        for batch in batches if first is None else chain((first,), batches):
+            yield from encoded(columns, batch, utf8=self._style.utf8)
         # Kept so that a failure among the rows still closes them with a DONE of its own.
         self._kept = None
 

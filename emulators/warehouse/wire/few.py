@@ -14,7 +14,15 @@ from typing import Any
 import pyarrow as pa
 
 from emulators.warehouse.engine.types import SqlType
-from emulators.warehouse.wire.types_write import charset, is_bytes, is_large, is_text, time_size
+from emulators.warehouse.errors import SqlError
+from emulators.warehouse.wire.types_write import (
+    charset,
+    is_bytes,
+    is_large,
+    is_text,
+    length_of,
+    time_size,
+)
 
 FEW = 12
 """Rows up to which this is the faster way; measured with three columns."""
@@ -69,12 +77,28 @@ def _large(data: bytes) -> bytes:
     return size.to_bytes(8, "little") + size.to_bytes(4, "little") + data + bytes(4)
 
 
-def _short(data: bytes) -> bytes:
-    return len(data).to_bytes(2, "little") + data
+def _short(sql: SqlType, *, utf8: bool) -> Write:
+    most = length_of(sql, utf8=utf8)
+
+    def write(data: bytes) -> bytes:
+        if len(data) > most:
+            raise too_long(sql)
+        return len(data).to_bytes(2, "little") + data
+
+    return write
+
+
+def too_long(sql: SqlType) -> SqlError:
+    """A value that its column's type has no room for."""
+    return SqlError(
+        8152, 16, 30, f"String or binary data would be truncated: a value is longer than {sql}."
+    )
 
 
 def _of_length(sql: SqlType, *, utf8: bool) -> tuple[Write, bytes]:
-    frame, nothing = (_large, b"\xff" * 8) if is_large(sql) else (_short, b"\xff\xff")
+    large = is_large(sql)
+    frame = _large if large else _short(sql, utf8=utf8)
+    nothing = b"\xff" * (8 if large else 2)
     if is_bytes(sql):
         return frame, nothing
     code = charset(sql, utf8=utf8)

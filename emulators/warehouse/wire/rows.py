@@ -7,6 +7,7 @@ has not, and Arrow joins the pieces row by row.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, TypeAlias
@@ -17,10 +18,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emulators.warehouse.engine.answers import Column
-from emulators.warehouse.engine.types import SqlType
-from emulators.warehouse.wire.few import CHUNK, written
+from emulators.warehouse.engine.types import MAX, SqlType
+from emulators.warehouse.wire.few import CHUNK, too_long, written
 from emulators.warehouse.wire.fixed import FIXED, Bytes, valid_of
-from emulators.warehouse.wire.types_write import charset, fixed_size, is_bytes, is_large
+from emulators.warehouse.wire.types_write import (
+    charset,
+    fixed_size,
+    is_bytes,
+    is_large,
+    length_of,
+)
 
 ROW = 0xD1
 _ROW = bytes((ROW,))
@@ -78,6 +85,38 @@ def natural(sql: SqlType, value: Any) -> Any:
     return value
 
 
+def widened(columns: Sequence[Column], batch: pa.RecordBatch) -> tuple[Column, ...]:
+    """The columns, `(max)` where a value of the first batch is longer than its type says.
+
+    Clients end the connection over such a value; a length that was guessed too short is no reason.
+    """
+    return tuple(
+        replace(column, type=replace(column.type, length=MAX))
+        if _exceeds(column.type, array)
+        else column
+        for column, array in zip(columns, batch.columns, strict=True)
+    )
+
+
+def _exceeds(sql: SqlType, array: pa.Array) -> bool:
+    if fixed_size(sql) or is_large(sql) or array.type != sql.arrow or not len(array):
+        return False
+    most = length_of(sql)
+    # UTF-8 has at least as many bytes as UTF-16 has units, and as cp1252 has.
+    units = most // 2 if charset_of(sql) == "utf-16-le" else most
+    if (pc.max(pc.binary_length(array)).as_py() or 0) <= units:
+        return False
+    data, lengths = _raw(array.fill_null(b"" if is_bytes(sql) else ""))
+    if not is_bytes(sql):
+        _, lengths = _recoded(data, lengths, charset_of(sql))
+    return int(lengths.max()) > most
+
+
+def charset_of(sql: SqlType) -> str:
+    """How texts of a type are written; empty for bytes."""
+    return "" if is_bytes(sql) else charset(sql)
+
+
 def _token(rows: int) -> Bytes:
     return np.full((rows, 1), ROW, np.uint8)
 
@@ -116,6 +155,8 @@ def _varying(sql: SqlType, array: pa.Array, *, utf8: bool) -> Iterator[Piece]:
     if is_large(sql):
         yield from _large(data, lengths, valid)
         return
+    if len(lengths) and int(lengths.max()) > length_of(sql, utf8=utf8):
+        raise too_long(sql)
     said = lengths if valid is None else np.where(valid, lengths, 0xFFFF)
     yield said.astype("<u2").view(np.uint8).reshape(-1, 2)
     yield _binary(data, lengths)

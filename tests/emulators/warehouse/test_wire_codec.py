@@ -395,3 +395,16 @@ def test_a_decimal_beyond_pythons_usual_digits() -> None:
 def test_a_date_at_the_ends_of_the_calendar() -> None:
     for value in (date(1, 1, 1), date(9999, 12, 31)):
         assert read_back(SqlType("date"), value_of(SqlType("date"), value)) == value
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_length_that_was_guessed_too_short_is_mended(count: int) -> None:
+    """The first batch tells: clients end the connection over a value that is too long."""
+    sql = SqlType("nvarchar", 5)
+    column = Column("a", sql)
+    fits, longer = batch_of([sql], [("12345",)] * count), batch_of([sql], [("1234𝄞",)] * count)
+    for batches, kind in (([fits], sql), ([longer], SqlType("nvarchar", MAX))):
+        data = written([ResultSet((column,), batches), Finished(count)])
+        assert data.startswith(tokens.columns([Column("a", kind)]))
+    later = written([ResultSet((column,), [fits, longer]), Finished(2 * count)])
+    assert struct.pack("<i", 8152) in later
