@@ -65,8 +65,8 @@ def create(session: Session, made: nodes.CreateModule) -> Iterator[Answer]:
     if session.server.strict:
         _check_strictly(module)
     with session.writing(ddl=True):
-        if module.kind == VIEW:
-            _make_view(session, module, schema, name)
+        if module.kind == VIEW and module.query is not None:
+            session.plans.check_view(_source(module, module.query), name, module.columns)
         session.catalog.put_module(_record(module, schema, name))
     yield Finished(None, _DDL)
 
@@ -121,17 +121,6 @@ def _source(module: nodes.Module, query: nodes.Fragment) -> str:
     return module.text[query.tokens[0].start : query.tokens[-1].end]
 
 
-def _make_view(session: Session, module: nodes.Module, schema: str, name: str) -> None:
-    """DuckDB holds the view, so that its columns are known; one over PREDICT stays text."""
-    assert module.query is not None
-    if module.query.predicts:
-        return
-    if module.query.variables - module.query.facts:
-        raise SqlError(137, 15, 2, "Must declare the scalar variable inside a view.")
-    fragment = expand(session, module.query)
-    session.plans.make_view(fragment, schema, name, module.columns)
-
-
 def drop(session: Session, made: nodes.DropModule) -> Iterator[Answer]:
     """DROP PROCEDURE, VIEW, FUNCTION.
 
@@ -151,8 +140,6 @@ def drop(session: Session, made: nodes.DropModule) -> Iterator[Answer]:
             raise SqlError(3701, 11, 5, text)
         session.permit(schema, name, "ALTER")
         with session.writing(ddl=True):
-            if found.kind == VIEW:
-                session.plans.drop_view(found.schema, found.name)
             session.catalog.drop_module(schema, name)
     yield Finished(None, _DDL)
 

@@ -12,7 +12,7 @@ from emulators.warehouse.engine.catalog.model import Table, TableColumn
 from emulators.warehouse.engine.lowering import LoweringEnv, Plan, lower, lower_expression
 from emulators.warehouse.engine.tsql.nodes import Fragment
 from emulators.warehouse.engine.types import SqlType
-from emulators.warehouse.errors import SqlError, no_object, refused
+from emulators.warehouse.errors import SqlError, no_object
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,42 +46,28 @@ class Plans:
         """Temporary tables changed, or the database did: no plan holds any more."""
         self._kept.clear()
 
-    def make_view(
-        self, fragment: Fragment, schema: str, name: str, columns: tuple[str, ...]
-    ) -> None:
-        """Put a view into DuckDB, in the present transaction.
+    def check_view(self, text: str, name: str, columns: tuple[str, ...]) -> None:
+        """Lower a view's query once, so that what is wrong is told when it is made.
 
         Raises:
-            SqlError: its query names what is not there, or has values of a session in it.
+            SqlError: its query names what is not there, or its columns have no names.
         """
-        plan = lower(fragment.text, self.env({}))
-        if plan.kind != "rows" or plan.columns is None:
-            raise refused("views that are no query")
-        if plan.parameters:
-            raise refused("views over facts of the session or long literals")
-        unnamed = [n for n, c in enumerate(plan.columns, 1) if not c.name]
+        plan = lower(text, self.env({}))
+        found = plan.columns or ()
+        unnamed = [at for at, column in enumerate(found, 1) if not column.name]
         if unnamed and not columns:
-            text = (
-                "Create View or Function failed because no column name was specified for "
-                f"column {unnamed[0]}."
+            why = (
+                "Create View or Function failed because no column name was specified for column"
+                f" {unnamed[0]}."
             )
-            raise SqlError(4511, 16, 1, text)
-        if columns and len(columns) != len(plan.columns):
-            few = len(columns) < len(plan.columns)
-            text = (
-                f"View or function '{name}' has {'fewer' if few else 'more'} column names "
-                "specified than columns defined."
+            raise SqlError(4511, 16, 1, why)
+        if columns and len(columns) != len(found):
+            few = len(columns) < len(found)
+            why = (
+                f"View or function '{name}' has {'fewer' if few else 'more'} column names specified"
+                " than columns defined."
             )
-            raise SqlError(8158 if few else 8159, 16, 1, text)
-        listed = f" ({', '.join(_ident(c) for c in columns)})" if columns else ""
-        target = f"{_ident(schema)}.{_ident(name)}"
-        self._session.con.execute(f"CREATE OR REPLACE VIEW {target}{listed} AS {plan.sql}")
-        self.forget()
-
-    def drop_view(self, schema: str, name: str) -> None:
-        """Take a view out of DuckDB."""
-        self._session.con.execute(f"DROP VIEW IF EXISTS {_ident(schema)}.{_ident(name)}")
-        self.forget()
+            raise SqlError(8158 if few else 8159, 16, 1, why)
 
     def env(self, types: Mapping[str, SqlType]) -> LoweringEnv:
         """What the lowering is told of this session."""

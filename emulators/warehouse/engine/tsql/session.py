@@ -289,7 +289,7 @@ class SqlSession:
         if ddl and not alone and self.server.strict:
             text = "111212;Operation cannot be performed within a transaction."
             raise SqlError(111212, 16, 1, text)
-        self.transactions.defined |= ddl
+        version = self.catalog.version
         if alone:
             self.con.begin()
         try:
@@ -305,7 +305,9 @@ class SqlSession:
                 raise self.translated(failure) from failure
             raise
         finally:
-            if alone and ddl:
+            changed = ddl or self.catalog.version != version
+            self.transactions.defined |= changed
+            if alone and changed:
                 self.catalog.settle()
 
     def _undo(self) -> None:
@@ -392,14 +394,10 @@ class SqlSession:
 
     @contextmanager
     def written_out(self, fragment: Fragment) -> Iterator[Fragment]:
-        """The fragment with PREDICT and views of the server's made tables, while it runs."""
+        """The fragment with views of the server's made tables, while it runs."""
         with ExitStack() as held:
             if monitoring.asks(fragment):
                 fragment = held.enter_context(monitoring.shown(self, fragment))
-            if fragment.predicts:
-                from emulators.warehouse.engine.predict import expand
-
-                fragment = held.enter_context(expand(self, fragment))
             yield fragment
 
     def drop_temporary(self, name: str) -> None:
