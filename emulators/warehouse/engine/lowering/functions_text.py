@@ -204,13 +204,19 @@ def _concat(called: Called) -> Typed:
     return _put_together(values)
 
 
-def _put_together(values: list[Typed], between: str = "") -> Typed:
+ROOM = {"null": 1, "bit": 1, "tinyint": 3, "smallint": 6, "int": 12, "bigint": 24, "decimal": 41}
+"""Characters that CONCAT counts for what is no text."""
+
+
+def _put_together(values: list[Typed]) -> Typed:
     """Text of all of them, NULL as nothing."""
     texts = [text_of(one) for one in values]
     parts = [f"coalesce({one.sql}, '')" for one in texts]
     wide = any(one.type.name in WIDE for one in values)
-    # What is no text counts with the room it takes.
-    lengths = [one.type.length if one.type.name in STRINGS else 40 for one in values]
+    lengths = [
+        one.type.length or MAX if one.type.name in STRINGS else ROOM.get(one.type.name, 40)
+        for one in values
+    ]
     name = "nvarchar" if wide else "varchar"
     length = MAX if MAX in lengths else min(sum(lengths) or 1, LARGEST[name])
     return Typed(f"({' || '.join(parts)})", SqlType(name, length), False)
@@ -220,7 +226,8 @@ def _concat_ws(called: Called) -> Typed:
     values = called.need(3, 254)
     texts = [text_of(one) for one in values]
     sql = f"concat_ws({', '.join(one.sql for one in texts)})"
-    made = _put_together([one for value in values[1:] for one in (values[0], value)])
+    between = [values[0]] * (len(values) - 2)
+    made = _put_together([*values[1:], *between])
     return Typed(sql, made.type, False)
 
 

@@ -223,9 +223,10 @@ def _clocked(called: Called, day: str, clock: list[str], kind: SqlType, nullable
     if kind.name == "datetime":
         micros = f"({clock[3]} * 1000)"
     elif kind.name in ("datetime2", "time"):
-        if not clock[4].isdigit() or int(clock[4]) > 7:
+        given = called.values[-1].sql
+        if not given.isdigit() or int(given) > 7:
             raise refused("a precision that is no constant from 0 to 7", called.asked.line)
-        scale = int(clock[4])
+        scale = int(given)
         target = SqlType(kind.name, scale=scale)
         micros = f"(({clock[3]} * {10 ** (7 - scale)}) // 10)"
     bad = f"{hour} NOT BETWEEN 0 AND 23 OR {minute} NOT BETWEEN 0 AND 59 OR {second} NOT BETWEEN 0 AND 59"

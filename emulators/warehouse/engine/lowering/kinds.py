@@ -130,7 +130,7 @@ def unify(left: Typed | SqlType, right: Typed | SqlType) -> SqlType:
     winner = higher(a, b)
     clash(a, b)
     if winner.name == "decimal":
-        x, y = as_decimal(left), as_decimal(right)
+        x, y = as_decimal(a), as_decimal(b)
         if not {a.name, b.name} <= EXACT:
             return winner
         scale = max(x.scale, y.scale)
