@@ -199,7 +199,7 @@ def _add_column(lowering: Lowering, table: Table, column: TableColumn, with_valu
 
 
 def _has_rows(con: DuckDBPyConnection, table: Table) -> bool:
-    return con.execute(f"SELECT 1 FROM {table.source} LIMIT 1").fetchone() is not None
+    return con.execute(f"SELECT 1 FROM {table.source} LIMIT 1").fetchall() != []
 
 
 def _needs_default(table: Table, column: TableColumn) -> SqlError:
@@ -244,7 +244,7 @@ def _altered(cursor: Cursor) -> Change:
 
 def _check_no_nulls(env: LoweringEnv, table: Table, column: TableColumn) -> None:
     asked = f"SELECT 1 FROM {table.source} WHERE {named(column.name)} IS NULL LIMIT 1"
-    if env.con.execute(asked).fetchone() is None:
+    if not env.con.execute(asked).fetchall():
         return
     place = f"{env.database}.{table.schema}.{table.name}" if table.schema else table.name
     text = (

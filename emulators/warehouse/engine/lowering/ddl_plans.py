@@ -83,8 +83,8 @@ def remember(env: LoweringEnv, name: str, before: Table | None) -> None:
     def work() -> None:
         found = con.execute(
             "SELECT 1 FROM duckdb_tables() WHERE temporary AND table_name = ?", [name.lower()]
-        ).fetchone()
-        if found is None:
+        ).fetchall()  # a result that is not read to its end blocks the connection
+        if not found:
             tables.pop(name.lower(), None)
         elif name.lower() not in tables and before is not None:
             tables[name.lower()] = before
