@@ -137,8 +137,8 @@ class Running:
     def _begin(self, one: Prediction, parameters: Mapping[str, Any]) -> None:
         import pyarrow as pa
 
-        row = self._con.execute(one.model, _used(one.model, parameters)).fetchone()
-        content = row[0] if row else None
+        found = self._con.execute(one.model, _used(one.model, parameters)).fetchall()
+        content = found[0][0] if found else None
         if content is None:
             raise failures.corrupt()
         work = scoring.prepare(MODELS.get(bytes(content)), one.columns, one.wanted)
