@@ -29,7 +29,7 @@ class Database:
     def __init__(self, name: str, file: Path) -> None:
         import duckdb
 
-        from emulators.warehouse.engine.tsql.borrowed import prepare_database
+        from emulators.warehouse.engine.lowering import prepare_database
 
         self.name, self.file = name, file
         self.security = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ class Server:
         self.logins = Logins(ctx)
         self.requests = Requests()
         self.databases = Databases(ctx.state / "warehouse")
-        self.external: Any = None
+        self.external: Any = _external(ctx)
         self._numbers = count(FIRST_SPID)
         self._lock = Lock()
         self._sessions: dict[int, SqlSession] = {}
@@ -103,6 +104,15 @@ class Server:
     def close(self) -> None:
         """Close every database; sessions still open fail from now on."""
         self.databases.close()
+
+
+def _external(ctx: Context) -> Any:
+    """What reaches storage for COPY INTO and external tables; None while there is nothing."""
+    try:
+        module = import_module("emulators.warehouse.engine.external.service")
+    except ModuleNotFoundError:
+        return None
+    return module.External(ctx)
 
 
 def _user_in(database: Database, principal: Principal) -> Principal | None:

@@ -237,23 +237,23 @@ def test_parameters_are_described_by_the_columns_they_meet(place: Place) -> None
 
 def test_a_bulk_load_arrives_whole_or_not_at_all(place: Place) -> None:
     session = place.login()
-    run(session, "CREATE TABLE dbo.bulk (a int NOT NULL, b nvarchar(20))")
+    run(session, "CREATE TABLE dbo.loaded (a int NOT NULL, b nvarchar(20))")
     batch = pa.record_batch(
         [pa.array([1, 2, 3], pa.int32()), pa.array(["x", None, "z"])], names=["a", "b"]
     )
-    run(session, "INSERT BULK dbo.bulk (a int, b nvarchar(20)) WITH (TABLOCK)")
+    run(session, "INSERT BULK dbo.loaded (a int, b nvarchar(20)) WITH (TABLOCK)")
     load = session.take_bulk()
     assert load is not None
     assert session.take_bulk() is None
     load.write(batch)
     load.write(batch)
     assert lines(load.finish()) == ["count 6"]
-    run(session, "INSERT BULK dbo.bulk (a int, b nvarchar(20))")
+    run(session, "INSERT BULK dbo.loaded (a int, b nvarchar(20))")
     load = session.take_bulk()
     assert load is not None
     load.write(batch)
     load.abandon()
-    assert run(session, "SELECT COUNT(*), COUNT(b), SUM(a) FROM dbo.bulk") == ["| 6 | 4 | 12 |"]
+    assert run(session, "SELECT COUNT(*), COUNT(b), SUM(a) FROM dbo.loaded") == ["| 6 | 4 | 12 |"]
     assert run(session, "INSERT BULK dbo.nosuch (a int)")[0].startswith("error 208")
 
 

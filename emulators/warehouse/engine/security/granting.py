@@ -108,7 +108,7 @@ def _place(session: Session, reader: Reader) -> _Place:
         return _Place("DATABASE")
     if kind == "SCHEMA":
         name = reader.name()
-        if not session.query("SELECT 1 FROM sys.schemas WHERE name = @name", name=name):
+        if session.catalog.schema(name) is None:
             text = (
                 f"Cannot find the schema '{name}', because it does not exist or you do not "
                 "have permission."

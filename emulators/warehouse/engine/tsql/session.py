@@ -16,10 +16,10 @@ from emulators.warehouse.engine.answers import (
     ResultSet,
 )
 from emulators.warehouse.engine.catalog.catalog import Catalog
+from emulators.warehouse.engine.lowering import from_duckdb
 from emulators.warehouse.engine.security import access, changing
 from emulators.warehouse.engine.tsql import monitoring, remote, running, telling
 from emulators.warehouse.engine.tsql.blocks import parse_batch
-from emulators.warehouse.engine.tsql.borrowed import from_duckdb
 from emulators.warehouse.engine.tsql.fragments import cut
 from emulators.warehouse.engine.tsql.frames import (
     Breaks,
