@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from emulators.machinelearning.wire import batch_jobs
 from tests.emulators.machinelearning.batching import DOUBLE, Batching
 from tests.emulators.machinelearning.conftest import World
 
@@ -452,3 +454,21 @@ def test_any_split_and_any_deaths_give_the_rows_of_one_pass(
     assert batching.ended(job)["status"] == "Completed"
     assert batching.lines(job, folder / "out") == [f"f{n:02} {n}" for n in range(count)]
     assert {path.name for path in folder.glob("died-*")} == {f"died-{n}" for n in dies}
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        (
+            b'{properties: {"InputData": {"a": {uri : "x: y, z:"}}}}',
+            {"properties": {"InputData": {"a": {"uri": "x: y, z:"}}}},
+        ),
+        (b'{"a": "b\\" c: d", e_1: [1]}', {"a": 'b" c: d', "e_1": [1]}),
+        (b'{"a": 1}', {"a": 1}),
+    ],
+)
+def test_names_without_quotes_are_read(body: bytes, read: object) -> None:
+    """Pipelines that put a body together by hand send such, and the service takes it."""
+    assert batch_jobs.read_body(body) == read
+    with pytest.raises(orjson.JSONDecodeError):
+        batch_jobs.read_body(body + b"}")
