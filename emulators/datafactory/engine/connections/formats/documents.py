@@ -12,7 +12,7 @@ from typing import Any
 from emulators.datafactory.engine.connections.failing import ConnectionFailed
 
 _INTERESTING = re.compile(r'["{}\[\]]')
-_STRING_END = re.compile(r'(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING_END = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _BETWEEN = re.compile(r"[\s,\ufeff\x1e]*")
 
 
