@@ -150,7 +150,8 @@ def _shell(name: str, value: str) -> str:
 
 
 def _dotenv(name: str, value: str) -> str:
-    if "'" not in value and not value.endswith("\\"):
+    # Within single quotes readers take two backslashes, and one before the quote, for an escape.
+    if "'" not in value and "\\\\" not in value and not value.endswith("\\"):
         return f"{name}='{value}'"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'{name}="{escaped}"'

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emulators.kernel.azure_domains import AZURE_DOMAINS
@@ -102,6 +102,7 @@ def test_a_real_shell_reads_back_what_was_written(values: dict[str, str]) -> Non
     assert done.stdout.split(b"\0")[:-1] == [v.encode() for v in values.values()]
 
 
+@example({"A": "\\\\0"})
 @given(st.dictionaries(names, lines, max_size=8))
 def test_dotenv_is_read_back_by_the_common_reader(values: dict[str, str]) -> None:
     from io import StringIO
