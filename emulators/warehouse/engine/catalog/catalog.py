@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA", "SYSTEM_SCHEMAS", "Catalog", "named", "prepare"]
 
-_NOW = "CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP)"
+_NOW = "date_trunc('millisecond', CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP))"
 
 
 class _Versions:
@@ -70,6 +70,7 @@ class Catalog:
         self._tables: dict[tuple[str, str], Table | None] = {}
         self._modules: dict[tuple[str, str], Module | None] = {}
         self._afterwards: list[Callable[[], None]] = []
+        self.view_columns: tuple[int, list[Any]] = (-1, [])  # of this version; see `written`
 
     @property
     def version(self) -> int:

@@ -49,6 +49,10 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.system_types(
     name VARCHAR, id INTEGER, user_id INTEGER, bytes INTEGER, prec INTEGER, scale INTEGER,
     textual BOOLEAN);
 """
+_DEFINED = f"""CREATE OR REPLACE MACRO {SCHEMA}.defined(x) AS
+CASE WHEN regexp_full_match(x, '[+-]?[0-9.]+([eE][+-]?[0-9]+)?') THEN '((' || x || '))'
+WHEN x LIKE '(%)' THEN x ELSE '(' || x || ')' END"""
+"""A default as the catalog shows it."""
 # `parts` are what belongs to a table and has a name: indexes, statistics, constraints.
 
 
@@ -59,6 +63,7 @@ def prepare(con: DuckDBPyConnection) -> None:
     for statement in _TABLES.split(";"):
         if statement.strip():
             con.execute(statement)
+    con.execute(_DEFINED)
     known = {r[0] for r in con.execute(f"SELECT name FROM {SCHEMA}.schemas").fetchall()}
     first = [*enumerate(SYSTEM_SCHEMAS, 1), *enumerate(ROLE_SCHEMAS, FIRST_ROLE)]
     for number, name in first:

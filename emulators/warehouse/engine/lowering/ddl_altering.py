@@ -257,7 +257,7 @@ def _check_no_nulls(env: LoweringEnv, table: Table, column: TableColumn) -> None
 def _existing(table: Table, name: str, what: str) -> TableColumn:
     found = table.column(name)
     if found is None:
-        text = f"ALTER TABLE {what} failed because column '{name}' does not exist in table '{table.name}'."  # noqa: E501
+        text = f"ALTER TABLE {what} failed because column '{name}' does not exist in table '{table.name}'."
         raise SqlError(4924, 16, 1, text)
     return found
 
@@ -272,7 +272,7 @@ def _depended(env: LoweringEnv, table: Table, column: TableColumn) -> SqlError:
             return SqlError(
                 5074, 16, 1, f"The {what} '{part.name}' is dependent on column '{column.name}'."
             )
-    text = f"ALTER TABLE ALTER COLUMN {column.name} failed because one or more objects access this column."  # noqa: E501
+    text = f"ALTER TABLE ALTER COLUMN {column.name} failed because one or more objects access this column."
     return SqlError(4922, 16, 9, text)
 
 
@@ -306,7 +306,7 @@ def _column_dropped(name: str, if_exists: bool) -> Change:
             return
         column = _existing(table, name, "DROP COLUMN")
         if len(table.columns) == 1:
-            text = f"ALTER TABLE DROP COLUMN failed because '{name}' is the only data column in table '{table.name}'. A table must have at least one data column."  # noqa: E501
+            text = f"ALTER TABLE DROP COLUMN failed because '{name}' is the only data column in table '{table.name}'. A table must have at least one data column."
             raise SqlError(4923, 16, 1, text)
         _check_free(env, table, column)
         env.con.execute(f"ALTER TABLE {table.source} DROP COLUMN {named(column.name)}")
@@ -328,7 +328,7 @@ def _check_free(env: LoweringEnv, table: Table, column: TableColumn) -> None:
     hashed = [str(name).lower() for name in table.options.get("hash", [])]
     partition = table.options.get("partition", {}).get("column", "")
     if column.name.lower() in [*hashed, str(partition).lower()]:
-        text = f"ALTER TABLE DROP COLUMN {column.name} failed because rows are distributed or partitioned by this column."  # noqa: E501
+        text = f"ALTER TABLE DROP COLUMN {column.name} failed because rows are distributed or partitioned by this column."
         raise SqlError(4922, 16, 9, text)
     if table.name.startswith("#"):
         return

@@ -109,7 +109,7 @@ def check_columns(table: Table, columns: Sequence[PartColumn]) -> None:
         if table.column(one.name) is None:
             raise no_column(one.name)
         if one.name.lower() in seen:
-            text = f"Cannot use duplicate column names in index. Column name '{one.name}' listed more than once."  # noqa: E501
+            text = f"Cannot use duplicate column names in index. Column name '{one.name}' listed more than once."
             raise SqlError(1909, 16, 1, text)
         seen.add(one.name.lower())
 
@@ -182,7 +182,7 @@ def _add_index(
         (p for p in parts if p.name.lower() == name.lower() and p.kind != "constraint"), None
     )
     if held is not None and not (rebuilt and held.kind == "index"):
-        text = f"The operation failed because an index or statistics with name '{name}' already exists on table '{table.name}'."  # noqa: E501
+        text = f"The operation failed because an index or statistics with name '{name}' already exists on table '{table.name}'."
         raise SqlError(1913, 16, 1, text)
     if held is not None:
         env.catalog.drop_part(held)

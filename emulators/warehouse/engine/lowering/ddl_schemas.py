@@ -43,7 +43,7 @@ def create_schema(cursor: Cursor, lowering: Lowering) -> Plan:
             "SELECT name FROM $catalog.principals WHERE lower(name) = lower(?)", owner
         )
         if not found:
-            text = f"Cannot find the user '{owner}', because it does not exist or you do not have permission."  # noqa: E501
+            text = f"Cannot find the user '{owner}', because it does not exist or you do not have permission."
             raise SqlError(15151, 16, 1, text)
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {named(name)}")
         env.catalog.create_schema(name, str(found[0][0]))
@@ -64,13 +64,13 @@ def drop_schema(cursor: Cursor, lowering: Lowering) -> Plan:
         if spelled is None:
             if if_exists:
                 return
-            text = f"Cannot drop the schema '{name}', because it does not exist or you do not have permission."  # noqa: E501
+            text = f"Cannot drop the schema '{name}', because it does not exist or you do not have permission."
             raise SqlError(15151, 16, 1, text)
         if spelled in ("dbo", "guest", "sys", "INFORMATION_SCHEMA"):
             raise SqlError(15150, 16, 1, f"Cannot drop the schema '{spelled}'.")
         held = env.catalog.objects_of(spelled)
         if held:
-            text = f"Cannot drop schema '{spelled}' because it is being referenced by object '{held[0]}'."  # noqa: E501
+            text = f"Cannot drop schema '{spelled}' because it is being referenced by object '{held[0]}'."
             raise SqlError(3729, 16, 1, text)
         env.catalog.drop_schema(spelled)
         env.catalog.rows(
@@ -99,13 +99,13 @@ def alter_schema(cursor: Cursor, lowering: Lowering) -> Plan:
     def work(con: DuckDBPyConnection) -> None:
         spelled = env.catalog.schema(name)
         if spelled is None:
-            text = f"Cannot alter the schema '{name}', because it does not exist or you do not have permission."  # noqa: E501
+            text = f"Cannot alter the schema '{name}', because it does not exist or you do not have permission."
             raise SqlError(15151, 16, 1, text)
         table = env.catalog.table(schema, plain)
         if table is None:
             if env.catalog.module(schema, plain) is not None:
                 raise refused("ALTER SCHEMA … TRANSFER of views, procedures and functions")
-            text = f"Cannot find the object '{plain}', because it does not exist or you do not have permission."  # noqa: E501
+            text = f"Cannot find the object '{plain}', because it does not exist or you do not have permission."
             raise SqlError(15151, 16, 1, text)
         if env.catalog.object(spelled, plain) is not None:
             text = f"The schema '{spelled}' already has an object with name '{plain}'."

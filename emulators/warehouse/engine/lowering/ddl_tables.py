@@ -233,7 +233,7 @@ def _not_droppable(env: LoweringEnv, schema: str, name: str, text: str) -> SqlEr
     module = env.catalog.module(schema, name) if schema else None
     if module is not None:
         words = {"V": "VIEW", "P": "PROCEDURE"}.get(module.kind, "FUNCTION")
-        told = f"Cannot use DROP TABLE with '{text}' because '{text}' is a {words.lower()}. Use DROP {words}."  # noqa: E501
+        told = f"Cannot use DROP TABLE with '{text}' because '{text}' is a {words.lower()}. Use DROP {words}."
         return SqlError(3705, 16, 1, told)
     return cannot_drop("table", text)
 
@@ -304,7 +304,7 @@ def rename_object(cursor: Cursor, lowering: Lowering) -> Plan:
     def work(con: DuckDBPyConnection) -> None:
         table = env.catalog.table(schema, plain)
         if table is None or table.kind != "U":
-            text = f"Either the object {name.text} does not exist or you do not have permission to rename it."  # noqa: E501
+            text = f"Either the object {name.text} does not exist or you do not have permission to rename it."
             raise SqlError(15225, 11, 1, text)
         if env.catalog.object(table.schema, to) is not None:
             raise exists(to)
