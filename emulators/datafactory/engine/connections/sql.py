@@ -229,7 +229,12 @@ class Database:
 
 
 def _said(failed: Exception) -> str:
-    return str(getattr(failed, "text", "") or failed)
+    """What the server said, or what went wrong below it; the client hides that in a cause."""
+    deepest: BaseException = failed
+    while deepest.__cause__ is not None:
+        deepest = deepest.__cause__
+    said = getattr(failed, "text", "") or str(failed) or str(deepest)
+    return str(said or type(deepest).__name__)
 
 
 @asynccontextmanager
