@@ -107,7 +107,10 @@ class SqlWarehouse:
     @contextmanager
     def _connection(self, database: str | None = None) -> Iterator[Any]:
         import pytds
+        import pytds.tls
 
+        # python-tds 1.17 reads a certificate's names by calls that pyOpenSSL 26 no longer has.
+        pytds.tls.validate_host = _names
         pool = self._pool
         if not pool.host or pool.password is None:
             raise LookupError(
@@ -126,6 +129,23 @@ class SqlWarehouse:
             as_dict=True,
         ) as connection:
             yield connection
+
+
+def _names(cert: Any, name: bytes) -> bool:
+    """Whether a server's certificate is for a host, by its alternative names (RFC 6125)."""
+    from cryptography import x509
+
+    try:
+        names = cert.to_cryptography().extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+    except x509.ExtensionNotFound:
+        return False
+    host = name.decode("ascii").lower()
+    _, _, parent = host.partition(".")
+    known = [one.lower() for one in names.value.get_values_for_type(x509.DNSName)]
+    addresses = map(str, names.value.get_values_for_type(x509.IPAddress))
+    return host in known or f"*.{parent}" in known or host in addresses
 
 
 def _authorities() -> str:
