@@ -59,12 +59,12 @@ class Catalog:
 
     def __init__(self, con: DuckDBPyConnection) -> None:
         self._con = con
-        row = con.execute(
+        [row] = con.execute(
             "SELECT coalesce(path, '') || database_name FROM duckdb_databases()"
             " WHERE database_name = current_database()"
-        ).fetchone()
+        ).fetchall()
         # A database in memory is this connection's own.
-        self._database = str(row[0]) if row and row[0] else str(id(con))
+        self._database = str(row[0]) if row[0] else str(id(con))
         self._own = 0
         self._seen = (-1, -1)
         self._tables: dict[tuple[str, str], Table | None] = {}

@@ -27,8 +27,8 @@ def fill(con: DuckDBPyConnection) -> None:
         "SELECT (SELECT count(*) FROM rehearsal_catalog.system_types),"
         " (SELECT count(*) FROM rehearsal_catalog.system_objects),"
         " (SELECT count(*) FROM rehearsal_catalog.system_columns)"
-    ).fetchone()
-    if known == (len(types), len(objects), len(columns)):
+    ).fetchall()
+    if known == [(len(types), len(objects), len(columns))]:
         return
     for table, rows in (
         ("system_types", types),
