@@ -217,14 +217,17 @@ class SqlSession:
     # What statements call.
 
     def translated(self, failure: Exception) -> BaseException:
-        """DuckDB's failure as T-SQL's error; ours stay."""
+        """DuckDB's failure as T-SQL's error; ours stay.
+
+        Rows come through Arrow, which tells what DuckDB says as an error of its own.
+        """
         import duckdb
 
-        if isinstance(failure, duckdb.InterruptException):
+        if not isinstance(failure, duckdb.Error | OSError):
+            return failure
+        if isinstance(failure, duckdb.InterruptException) or "Interrupted!" in str(failure):
             return Cancelled()
-        if isinstance(failure, duckdb.Error):
-            return from_duckdb(failure)
-        return failure
+        return from_duckdb(failure)
 
     def guarded(
         self, how: Callable[[SqlSession, Any], Iterator[Answer]], what: Any
@@ -238,7 +241,7 @@ class SqlSession:
 
         try:
             yield from how(self, what)
-        except duckdb.Error as failure:
+        except (duckdb.Error, OSError) as failure:
             raise self.translated(failure) from failure
 
     def broken(self) -> bool:
@@ -246,7 +249,7 @@ class SqlSession:
         import duckdb
 
         try:
-            self.con.execute("SELECT 1").fetchone()
+            self.con.execute("SELECT 1").fetchall()
         except duckdb.Error:
             return True
         return False
@@ -299,9 +302,8 @@ class SqlSession:
         except BaseException as failure:
             if alone:
                 self._undo()
-            if isinstance(failure, duckdb.Error) and not isinstance(
-                failure, duckdb.TransactionException
-            ):
+            conflict = isinstance(failure, duckdb.TransactionException)
+            if isinstance(failure, duckdb.Error | OSError) and not conflict:
                 raise self.translated(failure) from failure
             raise
         finally:
