@@ -138,7 +138,7 @@ class Catalog:
             schema,
             name,
         )
-        return found[0] if found else None  # type: ignore[return-value]
+        return found[0] if found else None
 
     def objects_of(self, schema: str) -> list[str]:
         """Names of what lies in a schema."""
@@ -413,7 +413,8 @@ class Catalog:
                 " ORDER BY ordinal"
             )
             columns = tuple(PartColumn(*r) for r in self.rows(asked, row[0]))
-            yield Part(*row[:5], json.loads(row[5]), columns)
+            known, kind_, owner, name, place, options = row
+            yield Part(known, kind_, owner, name, place, json.loads(options), columns)
 
     def constraint(self, schema: str, name: str) -> int | None:
         """The id of the constraint of that name in a schema."""

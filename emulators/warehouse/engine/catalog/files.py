@@ -49,10 +49,20 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.system_types(
     name VARCHAR, id INTEGER, user_id INTEGER, bytes INTEGER, prec INTEGER, scale INTEGER,
     textual BOOLEAN);
 """
-_DEFINED = f"""CREATE OR REPLACE MACRO {SCHEMA}.defined(x) AS
+_MACROS = (
+    f"""CREATE OR REPLACE MACRO {SCHEMA}.defined(x) AS
 CASE WHEN regexp_full_match(x, '[+-]?[0-9.]+([eE][+-]?[0-9]+)?') THEN '((' || x || '))'
-WHEN x LIKE '(%)' THEN x ELSE '(' || x || ')' END"""
-"""A default as the catalog shows it."""
+WHEN x LIKE '(%)' THEN x ELSE '(' || x || ')' END""",
+    f"""CREATE OR REPLACE MACRO {SCHEMA}.name_parts(x) AS
+regexp_extract_all(replace(x, '..', '.' || chr(1) || '.'),
+'\\[(?:[^\\]]|\\]\\])*\\]|"(?:[^"]|"")*"|[^.\\[\\]"]+')""",
+    f"""CREATE OR REPLACE MACRO {SCHEMA}.unquoted(x) AS
+CASE WHEN x = chr(1) THEN NULL WHEN x LIKE '[%]' THEN replace(x[2:-2], ']]', ']')
+WHEN x LIKE '"%"' THEN replace(x[2:-2], '""', '"') ELSE trim(x) END""",
+    f"""CREATE OR REPLACE MACRO {SCHEMA}.name_part(x, n) AS
+{SCHEMA}.unquoted({SCHEMA}.name_parts(x)[-n])""",
+)
+"""A default as the catalog shows it; the parts of an object's name, counted from its end."""
 # `parts` are what belongs to a table and has a name: indexes, statistics, constraints.
 
 
@@ -63,7 +73,8 @@ def prepare(con: DuckDBPyConnection) -> None:
     for statement in _TABLES.split(";"):
         if statement.strip():
             con.execute(statement)
-    con.execute(_DEFINED)
+    for macro in _MACROS:
+        con.execute(macro)
     known = {r[0] for r in con.execute(f"SELECT name FROM {SCHEMA}.schemas").fetchall()}
     first = [*enumerate(SYSTEM_SCHEMAS, 1), *enumerate(ROLE_SCHEMAS, FIRST_ROLE)]
     for number, name in first:

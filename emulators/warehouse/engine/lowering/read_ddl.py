@@ -270,29 +270,38 @@ def table_options(cursor: Cursor) -> dict[str, Any]:
 
 def _table_option(cursor: Cursor, found: dict[str, Any]) -> None:
     if cursor.take("DISTRIBUTION", "="):
-        kind = cursor.one_of("HASH", "ROUND_ROBIN", "REPLICATE")
-        if not kind:
-            raise cursor.unexpected()
-        found["distribution"] = kind
-        if kind == "HASH":
-            found["hash"] = list(cursor.names())
+        _distribution(cursor, found)
     elif cursor.take("HEAP"):
         found["index"] = "HEAP"
-    elif cursor.take("CLUSTERED", "COLUMNSTORE", "INDEX"):
-        found["index"] = "CLUSTERED COLUMNSTORE"
-        if cursor.take("ORDER"):
-            found["order"] = list(cursor.names())
-    elif cursor.take("CLUSTERED", "INDEX"):
-        found["index"] = "CLUSTERED"
-        found["key"] = [(c.name, c.descending) for c in ordered_columns(cursor)]
+    elif cursor.looks("CLUSTERED"):
+        _clustered(cursor, found)
     elif cursor.take("PARTITION", "("):
         found["partition"] = _partition(cursor)
-    elif cursor.take("LOCATION", "="):
-        cursor.any_word()  # USER_DB, of temporary tables
-    elif cursor.take("DATA_COMPRESSION", "="):
-        cursor.any_word()
+    elif cursor.take("LOCATION", "=") or cursor.take("DATA_COMPRESSION", "="):
+        cursor.any_word()  # USER_DB, of temporary tables; how pages are packed
     else:
         raise refused(f"the table option {cursor.here.text}", cursor.line)
+
+
+def _distribution(cursor: Cursor, found: dict[str, Any]) -> None:
+    kind = cursor.one_of("HASH", "ROUND_ROBIN", "REPLICATE")
+    if not kind:
+        raise cursor.unexpected()
+    found["distribution"] = kind
+    if kind == "HASH":
+        found["hash"] = list(cursor.names())
+
+
+def _clustered(cursor: Cursor, found: dict[str, Any]) -> None:
+    cursor.need("CLUSTERED")
+    if cursor.take("INDEX"):
+        found["index"] = "CLUSTERED"
+        found["key"] = [(c.name, c.descending) for c in ordered_columns(cursor)]
+        return
+    cursor.need("COLUMNSTORE", "INDEX")
+    found["index"] = "CLUSTERED COLUMNSTORE"
+    if cursor.take("ORDER"):
+        found["order"] = list(cursor.names())
 
 
 def _partition(cursor: Cursor) -> dict[str, Any]:

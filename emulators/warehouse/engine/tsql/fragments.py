@@ -10,6 +10,15 @@ from emulators.warehouse.engine.tsql.nodes import Fragment
 from emulators.warehouse.errors import undeclared
 
 _QUERY = frozenset({"SELECT", "EXISTS"})
+_LOOKS_UP = frozenset(
+    {
+        "OBJECT_ID", "OBJECT_NAME", "OBJECT_SCHEMA_NAME", "OBJECT_DEFINITION", "OBJECTPROPERTY",
+        "OBJECTPROPERTYEX", "SCHEMA_ID", "SCHEMA_NAME", "COL_LENGTH", "COL_NAME", "COLUMNPROPERTY",
+        "INDEXPROPERTY", "INDEX_COL", "IDENT_CURRENT", "IDENT_SEED", "IDENT_INCR", "STATS_DATE",
+        "USER_NAME", "USER_ID", "DATABASE_PRINCIPAL_ID",
+    }
+)  # fmt: skip
+"""Functions that look into the catalog, as the open transaction has it."""
 
 
 def cut(tokens: Sequence[Token], source: str, tables: Container[str] = ()) -> Fragment:
@@ -98,7 +107,7 @@ class _Cutter:
         if before == "." or (following and following[0] == "."):
             self._note_call(at)
             return token.text, 1
-        if upper in _QUERY:
+        if upper in _QUERY or (upper in _LOOKS_UP and following[:1] == ["("]):
             self._reads = True
         if upper == "PREDICT" and following[:1] == ["("]:
             self._predicts = self._reads = True

@@ -116,6 +116,7 @@ _FACTS: dict[str, Callable[[Session], Any]] = {
     "identity_insert": lambda s: s.options.identity_insert,
     "isolation": lambda s: s.options.isolation,
     "flavor": lambda s: s.flavor,
+    "strict": lambda s: s.server.strict,
     "database": lambda s: s.database,
 }
 
