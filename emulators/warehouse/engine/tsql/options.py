@@ -29,7 +29,6 @@ _FIXED: dict[str, frozenset[str]] = {
     "DATEFORMAT": frozenset({"MDY"}),
     "DEADLOCK_PRIORITY": frozenset({"LOW", "NORMAL", "HIGH"} | {str(n) for n in range(-10, 11)}),
     "ROWCOUNT": frozenset({"0"}),
-    "TEXTSIZE": frozenset({"0", "-1", "2147483647"}),
     "NOEXEC": frozenset({"OFF"}),
     "PARSEONLY": frozenset({"OFF"}),
     "SHOWPLAN_ALL": frozenset({"OFF"}),
@@ -144,6 +143,12 @@ def _cache(session: Session, statement: nodes.SetOption) -> Iterator[Answer]:
     yield Message(0, "Rehearsal keeps no result-set cache: RESULT_SET_CACHING changes nothing.")
 
 
+def _textsize(session: Session, statement: nodes.SetOption) -> Iterator[Answer]:
+    """How much of a long value is sent: all of it here, and that is said (freebcp asks for 4096)."""
+    if statement.value not in ("0", "-1", "2147483647"):
+        yield Message(0, "Rehearsal sends long values whole: TEXTSIZE changes nothing.")
+
+
 _NAMED = frozenset({"IDENTITY_INSERT", "STATISTICS"})
 _CHANGES: dict[str, Callable[[Session, nodes.SetOption], Iterator[Answer]]] = {
     "NOCOUNT": _nocount,
@@ -156,4 +161,5 @@ _CHANGES: dict[str, Callable[[Session, nodes.SetOption], Iterator[Answer]]] = {
     "IDENTITY_INSERT": _identity_insert,
     "STATISTICS": _statistics,
     "RESULT_SET_CACHING": _cache,
+    "TEXTSIZE": _textsize,
 }
