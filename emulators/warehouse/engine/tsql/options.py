@@ -144,7 +144,7 @@ def _cache(session: Session, statement: nodes.SetOption) -> Iterator[Answer]:
 
 
 def _textsize(session: Session, statement: nodes.SetOption) -> Iterator[Answer]:
-    """How much of a long value is sent: all of it here, and that is said (freebcp asks for 4096)."""
+    """How much of a long value is sent: all of it, and that is said (freebcp asks for 4096)."""
     if statement.value not in ("0", "-1", "2147483647"):
         yield Message(0, "Rehearsal sends long values whole: TEXTSIZE changes nothing.")
 
