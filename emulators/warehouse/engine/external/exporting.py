@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulators.warehouse.engine.catalog.model import TableColumn
 from emulators.warehouse.engine.external.defining import note
-from emulators.warehouse.engine.external.tables import External, csv_of, location_of
+from emulators.warehouse.engine.external.service import External, csv_of, location_of
 from emulators.warehouse.engine.lowering import tree
 from emulators.warehouse.engine.lowering.ddl_plans import rights
 from emulators.warehouse.engine.lowering.plans import DDL, Plan

@@ -189,16 +189,17 @@ class Fetcher:
     async def _token(self, http: httpx.AsyncClient, credential: Credential) -> str:
         """A token of a service principal: `<client id>@<token endpoint>` and its secret."""
         client, _, endpoint = credential.identity.partition("@")
+        url = endpoint if endpoint.startswith("https://") else f"https://{endpoint}"
+        newer = "/v2.0/" in url
         answer = await http.post(
-            endpoint if endpoint.startswith("https://") else f"https://{endpoint}",
+            url,
             data={
                 "grant_type": "client_credentials",
                 "client_id": client,
                 "client_secret": credential.secret,
-                "resource": "https://storage.azure.com/",
-                "scope": "https://storage.azure.com/.default",
+                "scope" if newer else "resource": "https://storage.azure.com/"
+                + (".default" if newer else ""),
             },
-            headers={"authorization": "Basic Og=="},
         )
         if answer.status_code >= 400:
             raise _refused(answer, endpoint)

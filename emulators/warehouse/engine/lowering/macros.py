@@ -66,13 +66,13 @@ MACROS: dict[str, str] = {
     "offset_of(x)": f"""CASE WHEN x IS NULL THEN NULL WHEN TRY_CAST(regexp_replace(trim(x), '\\s+([+-]\\d\\d?:\\d\\d)$', '\\1') AS TIMESTAMPTZ) IS NOT NULL THEN TRY_CAST(regexp_replace(trim(x), '\\s+([+-]\\d\\d?:\\d\\d)$', '\\1') AS TIMESTAMPTZ)
         ELSE CAST({SCHEMA}.moment(x) AS TIMESTAMPTZ) END""",
     # strings that must fit
-    "fit(x, n)": f"""CASE WHEN length(x) <= n THEN x WHEN length(rtrim(x, ' ')) <= n THEN left(x, n)
+    "fit(x, n)": f"""CASE WHEN x IS NULL OR length(x) <= n THEN x WHEN length(rtrim(x, ' ')) <= n THEN left(x, n)
         ELSE {SCHEMA}.fail(8152, 16, 10, 'String or binary data would be truncated.') END""",
-    "fit_bytes(x, n)": f"""CASE WHEN octet_length(x) <= n THEN x
+    "fit_bytes(x, n)": f"""CASE WHEN x IS NULL OR octet_length(x) <= n THEN x
         ELSE {SCHEMA}.fail(8152, 16, 10, 'String or binary data would be truncated.') END""",
     "pad(x, n)": "CASE WHEN length(x) >= n THEN left(x, n) ELSE rpad(x, n, ' ') END",
-    "star(x, n)": "CASE WHEN length(x) <= n THEN x ELSE '*' END",
-    "short(x, n)": f"""CASE WHEN length(x) <= n THEN x ELSE
+    "star(x, n)": "CASE WHEN x IS NULL OR length(x) <= n THEN x ELSE '*' END",
+    "short(x, n)": f"""CASE WHEN x IS NULL OR length(x) <= n THEN x ELSE
         {SCHEMA}.fail(8115, 16, 5, 'Arithmetic overflow error converting numeric to data type varchar.') END""",
     "float_text(x)": """regexp_replace(printf('%.6g', x), 'e([+-])(\\d\\d)$', 'e\\10\\2')""",
     "float_text_of(x, digits)": """regexp_replace(printf('%.' || (digits - 1) || 'e', x), 'e([+-])(\\d\\d)$', 'e\\10\\2')""",
