@@ -1,4 +1,4 @@
-"""Procedural cases as text: batches, `----`, what is answered line by line."""
+"""Statements and programs as text: batches, `----`, what is answered line by line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 from tests.emulators.warehouse.engine_session import Place, opened, run
 
-FOLDER = Path(__file__).parent / "corpus" / "procedural"
+FOLDER = Path(__file__).parent / "corpus"
 
 
 def cases() -> Iterator[tuple[str, str, str, list[str]]]:
     """Name, flavor, script and expected lines of every case."""
-    for file in sorted(FOLDER.glob("*.test")):
+    for file in sorted(FOLDER.glob("*/*.test")):
         for block in file.read_text().split("\n=== ")[1:]:
             title, _, rest = block.partition("\n")
             name, _, flavor = title.partition(" @")

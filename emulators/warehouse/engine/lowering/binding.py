@@ -48,7 +48,7 @@ class Binder:
         try:
             return writer(self, asked, scope)
         except SqlError as error:
-            if error.line == 1:
+            if error.line == 1 and error.number != 208:  # an object is missed by the statement
                 error.line = asked.line
             raise
 
@@ -63,7 +63,7 @@ class Binder:
         try:
             return writer(self, asked, scope)
         except SqlError as error:
-            if error.line == 1:
+            if error.line == 1 and error.number != 208:  # an object is missed by the statement
                 error.line = asked.line
             raise
 

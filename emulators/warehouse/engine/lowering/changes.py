@@ -69,7 +69,7 @@ def _target(lowering: Lowering, name: tree.Name, action: str) -> Table:
         module = lowering.env.catalog.module(schema, plain)
         if module is not None and module.kind == "V":
             raise refused(f"{action} through the view {name.text}", name.line)
-        raise no_object(name.text, name.line)
+        raise no_object(name.text)
     if found.kind == "ET":
         text = "DML Operation is not supported with external tables."
         raise SqlError(46519, 16, 16, text, name.line)

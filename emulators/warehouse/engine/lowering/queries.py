@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from emulators.warehouse.engine.lowering import operators, tree
 from emulators.warehouse.engine.lowering.casts import convert
+from emulators.warehouse.engine.lowering.grouping import Grouping, no_aggregates
 from emulators.warehouse.engine.lowering.kinds import BIGINT, FLOAT, INT, Typed, duck, named, unify
 from emulators.warehouse.engine.lowering.scopes import Relation, Scope
 from emulators.warehouse.engine.types import SqlType
@@ -56,6 +57,7 @@ class Block:
     qualify: str = ""
     after: str = ""  # ORDER BY … LIMIT
     explicit: list[str] = field(default_factory=list)  # names given by the select list itself
+    groups: Grouping | None = None
 
     @property
     def columns(self) -> Columns:
@@ -143,7 +145,12 @@ class Queries:
         return made
 
     def _order(self, order: tuple[tree.Ordering, ...], body: Block) -> str:
-        return ", ".join(self._term(one, body) for one in order)
+        terms = [self._term(one, body) for one in order]
+        columns = [term.partition(" ")[0] for term in terms if " " in term]
+        if len(set(columns)) < len(columns):
+            text = "A column has been specified more than once in the order by list. Columns in the order by list must be unique."
+            raise SqlError(169, 15, 1, text, order[0].expression.line)
+        return ", ".join(terms)
 
     def _term(self, one: tree.Ordering, body: Block) -> str:
         direction = "DESC NULLS LAST" if one.descending else "ASC NULLS FIRST"
@@ -165,9 +172,13 @@ class Queries:
         if isinstance(asked, tree.Name) and len(asked.parts) == 1:
             wanted = asked.parts[0].lower()
             hits = [at for at, name in enumerate(body.explicit, 1) if name.lower() == wanted]
-            if len(hits) == 1:
+            if len(hits) > 1 and len({body.items[at - 1][1].sql for at in hits}) > 1:
+                raise SqlError(209, 16, 1, f"Ambiguous column name '{asked.text}'.", asked.line)
+            if hits:
                 return f"{hits[0]} {direction}"
         value = self.lowering.binder.value(asked, body.scope)
+        if body.groups is not None:
+            body.groups.check(asked, 8127, "ORDER BY clause")
         for at, (_, item) in enumerate(body.items, 1):
             if item.sql == value.sql:
                 return f"{at} {direction}"
@@ -289,13 +300,17 @@ class Queries:
         """One SELECT, without its order."""
         scope = Scope(outer=outer)
         tail = self.from_clause(asked.sources, scope)
+        no_aggregates(asked)
+        groups = Grouping(asked, scope)
         if asked.where is not None:
             tail += f" WHERE {self.lowering.binder.test(asked.where, scope)}"
         tail += self._group(asked, scope)
         if asked.having is not None:
             tail += f" HAVING {self.lowering.binder.test(asked.having, scope)}"
         items, explicit = self._items(asked.items, scope)
-        return Block(items, scope, tail.strip(), asked.distinct, explicit=explicit)
+        groups.check(tuple(item.expression for item in asked.items), 8120, "select list")
+        groups.check(asked.having, 8121, "HAVING clause")
+        return Block(items, scope, tail.strip(), asked.distinct, explicit=explicit, groups=groups)
 
     def from_clause(self, sources: tuple[tree.Source, ...], scope: Scope) -> str:
         """FROM with its sources, which the scope then knows."""

@@ -27,6 +27,12 @@ class Origin:
     alias: str
     fields: tuple[Field, ...]
     schema: str = ""
+    table: str = ""  # as FROM names it, where that is not the alias
+
+    @property
+    def shown(self) -> str:
+        """How errors name it."""
+        return self.table or self.alias
 
     def named(self, parts: Sequence[str]) -> bool:
         """Whether `parts` (without the column) mean this source."""
@@ -96,6 +102,14 @@ class Scope:
                 raise SqlError(207, 16, 1, f"Invalid column name '{name.parts[-1]}'.", name.line)
             raise SqlError(4104, 16, 1, text, name.line)
         raise SqlError(207, 16, 1, f"Invalid column name '{name.text}'.", name.line)
+
+    def owner(self, name: tree.Name) -> Origin | None:
+        """The source of this SELECT itself that a column is of."""
+        *above, column = name.parts
+        for one in self.origins:
+            if (not above or one.named(above)) and one.find(column) is not None:
+                return one
+        return None
 
     def _knows(self, parts: Sequence[str]) -> bool:
         here = any(origin.named(parts) for origin in self.origins)

@@ -102,7 +102,7 @@ class Sources:
                 return self._common(common, alias, scope)
         if parts[-1][:1] in ("#", "@"):
             table = self.temporary(asked.name)
-            return self._table(table, alias, "", scope)
+            return self._table(table, alias, "", scope, asked.name.text)
         schema, name = self.place(asked.name)
         shown = "" if asked.alias else schema
         system = self._system(schema, name, alias, scope)
@@ -113,12 +113,12 @@ class Sources:
             self.lowering.touches(table_found.schema, table_found.name, "SELECT")
             if table_found.kind == "ET":
                 return self._external(table_found, alias, scope)
-            return self._table(table_found, alias, shown, scope)
+            return self._table(table_found, alias, shown, scope, asked.name.text)
         module = self.lowering.env.catalog.module(schema, name)
         if module is not None and module.kind == "V":
             self.lowering.touches(module.schema, module.name, "SELECT")
             return self._view(module, alias, scope)
-        raise no_object(asked.name.text, asked.line)
+        raise no_object(asked.name.text)
 
     def place(self, name: tree.Name) -> tuple[str, str]:
         """Schema and name of an object.
@@ -148,13 +148,13 @@ class Sources:
             text = f'Must declare the table variable "{plain}".'
             raise SqlError(1087, 15, 2, text, name.line)
         if found is None:
-            raise no_object(plain, name.line)
+            raise no_object(plain)
         self.lowering.cacheable = False
         return found
 
-    def _table(self, table: Table, alias: str, schema: str, scope: Scope) -> str:
+    def _table(self, table: Table, alias: str, schema: str, scope: Scope, written: str = "") -> str:
         own = self.lowering.alias()
-        scope.add(Origin(alias, fields_of(table, own), schema))
+        scope.add(Origin(alias, fields_of(table, own), schema, written))
         return f"{table.source} AS {own}"
 
     def _common(self, common: Relation, alias: str, scope: Scope) -> str:
@@ -219,7 +219,7 @@ class Sources:
         word = asked.name.parts[-1].upper()
         writer = _FUNCTIONS.get(word)
         if writer is None or len(asked.name.parts) > 2:
-            raise no_object(asked.name.text, asked.line)
+            raise no_object(asked.name.text)
         values = self.lowering.binder.values(asked.arguments, lateral or _around(scope))
         sql, columns = writer(values, asked)
         named_as = named_columns(columns, asked.columns, asked.alias or word)

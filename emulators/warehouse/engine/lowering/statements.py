@@ -10,6 +10,7 @@ from emulators.warehouse.engine.answers import Column, ResultSet
 from emulators.warehouse.engine.lowering import changes, tree
 from emulators.warehouse.engine.lowering.casts import convert
 from emulators.warehouse.engine.lowering.cursor import Cursor
+from emulators.warehouse.engine.lowering.failures import from_duckdb
 from emulators.warehouse.engine.lowering.kinds import INT
 from emulators.warehouse.engine.lowering.lowering import Lowering
 from emulators.warehouse.engine.lowering.plans import (
@@ -246,16 +247,27 @@ class Runner:
 
 def _read(batches: Iterator[pa.RecordBatch], running: Running | None) -> Iterator[pa.RecordBatch]:
     if running is None:
-        yield from batches
+        yield from _told(batches, None)
         return
     try:
-        yield from batches
-    except Exception as why:
-        if running.failure is not None:
-            raise running.failure from why
-        raise
+        yield from _told(batches, running)
     finally:
         running.end()
+
+
+def _told(batches: Iterator[pa.RecordBatch], running: Running | None) -> Iterator[pa.RecordBatch]:
+    """The batches; Arrow wraps what DuckDB fails with on the way."""
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        yield from batches
+    except (OSError, pa.ArrowException) as why:
+        if running is not None and running.failure is not None:
+            raise running.failure from why
+        if "INTERRUPT" in str(why):
+            raise duckdb.InterruptException(str(why)) from why
+        raise from_duckdb(why) from why
 
 
 def _given(value: Any) -> Any:
