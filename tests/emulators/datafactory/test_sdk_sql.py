@@ -10,8 +10,6 @@ import pytest
 from tests.emulators.datafactory.test_sdk_activities import World, after
 from tests.running import Rehearsal
 
-pytest.importorskip("emulators.warehouse.engine.lowering.statements")
-
 POOL = {"referenceName": "Pool", "type": "LinkedServiceReference"}
 
 
@@ -153,15 +151,3 @@ def test_what_the_database_refuses_fails_in_its_words(world: World) -> None:
     assert run.status == "Failed"
     assert rows["Ask"].error["errorCode"] == "2011"
     assert "Invalid object name 'dbo.adf_nothing'" in rows["Ask"].error["message"]
-
-
-def test_the_factorys_identity_is_no_user_until_it_is_made_one(world: World) -> None:
-    server = f"{world.env['AZUREML_WORKSPACE_NAME']}.sql.azuresynapse.net"
-    place = {"server": server, "database": world.env["MSSQL_DATABASE"]}
-    place |= {"authenticationType": "SystemAssignedManagedIdentity"}
-    world.publish("linked_services", "Own", {"type": "AzureSqlDW", "typeProperties": place})
-    asked = script("Ask", "SELECT 1 AS one")
-    asked["linkedServiceName"] = {"referenceName": "Own", "type": "LinkedServiceReference"}
-    run, rows = world.run("SqlStranger", asked)
-    assert run.status == "Failed"
-    assert "Login failed" in rows["Ask"].error["message"]

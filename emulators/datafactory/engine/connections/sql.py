@@ -29,7 +29,7 @@ KINDS = frozenset(
 )  # fmt: skip
 SQL = "https://database.windows.net/"
 PORT = 1433
-LOGIN_TIMEOUT_S = 30.0
+LOGIN_TIMEOUT_S = 15.0
 WORDS = {
     "data source": "server", "server": "server", "address": "server", "addr": "server",
     "network address": "server", "initial catalog": "database", "database": "database",
@@ -149,9 +149,9 @@ def _reached(ctx: Context, login: Login) -> tuple[str, int]:
 class Database:
     """A session; used by one task at a time. Made by `opened`."""
 
-    def __init__(self, connection: Any, thread: Executor, wire: socket.socket) -> None:
+    def __init__(self, connection: Any, thread: Executor) -> None:
         self._cursor = connection.cursor()
-        self._thread, self._wire = thread, wire
+        self._thread, self._connection = thread, connection
 
     async def run(
         self, text: str, values: Sequence[Any] | Mapping[str, Any] = (), *, limit: int | None = None
@@ -220,21 +220,22 @@ class Database:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except asyncio.CancelledError:
-            with suppress(OSError):
-                self._wire.shutdown(socket.SHUT_RDWR)  # else the thread would wait on
+            _cut(self._connection)  # else the thread would wait on
             raise
         except pytds.Error as failed:
             number = getattr(failed, "number", None) or getattr(failed, "msg_no", None)
             raise SqlFailed(_said(failed), number) from failed
 
 
-def _said(failed: Exception) -> str:
-    """What the server said, or what went wrong below it; the client hides that in a cause."""
-    deepest: BaseException = failed
-    while deepest.__cause__ is not None:
-        deepest = deepest.__cause__
-    said = getattr(failed, "text", "") or str(failed) or str(deepest)
-    return str(said or type(deepest).__name__)
+def _said(failed: BaseException) -> str:
+    """What the server said, or what went wrong below it; the client hides that in causes."""
+    at: BaseException | None = failed
+    while at is not None:
+        said = str(getattr(at, "text", "") or at)
+        if said:
+            return said
+        at = at.__cause__ or at.__context__
+    return type(failed).__name__
 
 
 @asynccontextmanager
@@ -261,28 +262,24 @@ async def opened(
     if ours:
         who |= {"cafile": str(caller.ctx.state / "tls" / "ca.pem"), "validate_host": False}
 
-    def connect() -> tuple[Any, socket.socket]:
-        wire = socket.create_connection((host, port), LOGIN_TIMEOUT_S)
-        made = pytds.connect(
+    def connect() -> Any:
+        return pytds.connect(
             host,
             login.database,
             port=port,
-            sock=wire,
             timeout=timeout_s,
             login_timeout=LOGIN_TIMEOUT_S,
             autocommit=True,
             appname="Data Factory",
-            disable_connect_retry=True,
             **who,
         )
-        return made, wire
 
     # A thread of its own: were the loop's threads all waiting for answers, the warehouse, which may
     # be in this process, might have none to find them with.
     thread = ThreadPoolExecutor(1, thread_name_prefix="datafactory-sql")
     loop = asyncio.get_running_loop()
     try:
-        connection, wire = await loop.run_in_executor(thread, connect)
+        connection = await loop.run_in_executor(thread, connect)
     except (pytds.Error, OSError) as failed:
         thread.shutdown(wait=False)
         raise ConnectionFailed(
@@ -294,10 +291,19 @@ async def opened(
         thread.shutdown(wait=False, cancel_futures=True)
         raise
     try:
-        yield Database(connection, thread, wire)
+        yield Database(connection, thread)
     finally:
         thread.submit(_close, connection)  # after what still runs there
         thread.shutdown(wait=False)
+
+
+def _cut(connection: Any) -> None:
+    """Shut the socket under a connection, whatever its thread is doing with it."""
+    wire = getattr(getattr(connection, "_tds_socket", None), "sock", None)
+    wire = getattr(wire, "_transport", wire)  # within TLS
+    if isinstance(wire, socket.socket):
+        with suppress(OSError):
+            wire.shutdown(socket.SHUT_RDWR)
 
 
 def _close(connection: Any) -> None:
