@@ -116,9 +116,8 @@ def test_how_a_file_is_written(lake: Lake, data: bytes | str, options: str) -> N
 def test_columns_by_number_and_with_defaults(lake: Lake) -> None:
     lake.put("numbered.csv", "x,1,\ny,2,7\n")
     lake.run("CREATE TABLE dbo.numbered (a int, b varchar(5), c int)")
-    lake.run(
-        f"COPY INTO dbo.numbered (b 1, a 2, c DEFAULT 5 3) FROM '{lake.url}/numbered.csv' WITH ({CSV})"
-    )
+    fields = "(b 1, a 2, c DEFAULT 5 3)"
+    lake.run(f"COPY INTO dbo.numbered {fields} FROM '{lake.url}/numbered.csv' WITH ({CSV})")
     assert lake.rows("SELECT a, b, c FROM dbo.numbered ORDER BY a") == [
         "| 1 | x | 5 |",
         "| 2 | y | 7 |",
@@ -231,6 +230,22 @@ def test_external_tables(lake: Lake) -> None:
     assert lake.rows("SELECT type FROM sys.objects WHERE name = 'sales'") == ["| U  |"]
     lake.run("DROP EXTERNAL TABLE dbo.sales")
     assert "208" in lake.run("SELECT * FROM dbo.sales")[0]
+
+
+def test_rights(lake: Lake) -> None:
+    lake.put("c.csv", "1\n")
+    lines(
+        lake.place.login(database="master").batch("CREATE LOGIN loader WITH PASSWORD = 'L0ader!x'")
+    )
+    lake.run("CREATE TABLE dbo.loaded (n int); CREATE USER loader FOR LOGIN loader")
+    session = lake.place.login("loader", "L0ader!x", lake.session.database)
+    copy = f"COPY INTO dbo.loaded FROM '{lake.url}/c.csv' WITH (FILE_TYPE = 'CSV')"
+    assert "229" in lines(session.batch(copy))[0]
+    lake.run("GRANT INSERT ON dbo.loaded TO loader")
+    assert "262" in lines(session.batch(copy))[0]
+    assert "262" in lines(session.batch("DROP EXTERNAL FILE FORMAT columns"))[0]
+    lake.run("GRANT ADMINISTER DATABASE BULK OPERATIONS TO loader")
+    assert lines(session.batch(copy)) == ["count 1"]
 
 
 def test_nothing_is_left_in_the_folder(lake: Lake) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _STAGE = "~rehearsal_copy"
+BULK = "ADMINISTER DATABASE BULK OPERATIONS"
+"""What COPY INTO needs of the database, beside INSERT on the table."""
 _TEXT = SqlType("nvarchar", MAX)
 
 
@@ -58,7 +60,7 @@ def lower_copy(cursor: Cursor, env: LoweringEnv) -> Plan:
             load.add(batch)
         return load.rows
 
-    objects = ((table.schema, table.name, "INSERT"),)
+    objects = ((table.schema, table.name, "INSERT"), ("", "", BULK))
     return Plan("count", INSERT, "", (), None, objects, execute, False, asked.label)
 
 

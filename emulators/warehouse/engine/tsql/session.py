@@ -389,7 +389,7 @@ class SqlSession:
         action = action.upper()
         if self.access.allows(self.principal, action, schema, name):
             return
-        if action.startswith("CREATE "):
+        if action.startswith("CREATE ") or not name:
             text = f"{action} permission denied in database '{self.database}'."
             raise SqlError(262, 14, 1, text)
         raise denied(action, name, self.database, schema)
