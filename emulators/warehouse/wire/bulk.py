@@ -15,7 +15,7 @@ from emulators.warehouse.wire.types_read import Described, described
 
 COLUMNS, ROW, NULLS_ROW = 0x81, 0xD1, 0xD2
 ENDS = frozenset((0xFD, 0xFE, 0xFF))
-DONE_SIZE = 13
+DONE_SIZE, SHORT_DONE = 13, 9
 NO_COLUMNS = 0xFFFF
 ROWS_AT_ONCE = 8192
 NO_SHORT = 0xFFFF
@@ -175,6 +175,8 @@ class BulkReader:
             yield self._rows.batch(self._names())
             self._step()
         if last:
+            # mssql-python ends with a DONE of nine bytes, as before TDS 7.2.
+            self.done |= len(self._buffer) >= SHORT_DONE and self._buffer[0] in ENDS
             if self._buffer and not self.done:
                 raise BadStream("the last row of a bulk load is cut")
             if self._rows is not None and self._rows.count:

@@ -190,6 +190,15 @@ def test_rows_with_a_bit_for_each_null() -> None:
     assert batch.to_pylist()[0] == dict.fromkeys("acdefghi") | {"b": 5}
 
 
+def test_a_load_may_end_by_the_old_short_done() -> None:
+    columns = [Column("a", SqlType("int"))]
+    data = tokens.columns(columns) + b"\xd1\x04\x05\x00\x00\x00" + b"\xfd" + bytes(8)
+    (batch,) = BulkReader(columns).feed(data, last=True)
+    assert batch.to_pylist() == [{"a": 5}]
+    with pytest.raises(BadStream, match="cut"):
+        list(BulkReader(columns).feed(data[:-4], last=True))
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_a_long_value_of_a_bulk_load_is_not_read_again_and_again(size: int) -> None:
     columns = [Column("a", SqlType("varbinary", MAX))]
