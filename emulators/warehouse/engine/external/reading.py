@@ -106,7 +106,7 @@ def _arrow_csv(path: Path, data: bytes | None, how: Csv, columns: int) -> Iterat
         )  # fmt: skip
         yield from reader
     except pa.ArrowInvalid as why:
-        if "Empty CSV" in str(why):
+        if "Empty CSV" in str(why) or "Could not skip initial" in str(why):
             return
         raise SqlError(4832, 16, 1, f"Bulk load: {str(why).partition(chr(10))[0]}.") from None
 
