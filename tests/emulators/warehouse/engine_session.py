@@ -89,14 +89,18 @@ def _told(answer: Answer) -> list[str]:
     if isinstance(answer, Failed):
         where = f"{answer.procedure} {answer.line}".strip()
         return [f"error {answer.number} {answer.severity} {answer.state} at {where}: {answer.text}"]
+    return [_change(answer)]
+
+
+def _change(answer: Answer) -> str:
     if isinstance(answer, TransactionChanged):
-        return [answer.kind]
+        return answer.kind
     if isinstance(answer, ReturnStatus):
-        return [f"status {answer.value}"]
+        return f"status {answer.value}"
     if isinstance(answer, OutputValue):
-        return [f"output {answer.name} {shown(answer.value)}"]
+        return f"output {answer.name} {shown(answer.value)}"
     assert isinstance(answer, DatabaseChanged)
-    return [f"use {answer.new}"]
+    return f"use {answer.new}"
 
 
 def run(session: SqlSession, script: str) -> list[str]:

@@ -198,6 +198,8 @@ class _Expansion:
             close = self._close(at + 3)
             pieces.append(self._source[offset : self._tokens[at].start])
             pieces.append(self._written(module, self._arguments(at + 4, close)))
+            if module.kind == TABLE and not self._aliased(close + 1):
+                pieces.append(f" AS {quote(module.name)}")
             at, offset = close + 1, self._tokens[close].end
         pieces.append(self._source[offset:last])
         return "".join(pieces)
@@ -207,6 +209,13 @@ class _Expansion:
             return None
         named = (self._tokens[at].name.lower(), self._tokens[at + 2].name.lower())
         return self._known.get(named)
+
+    def _aliased(self, at: int) -> bool:
+        if at >= len(self._tokens):
+            return False
+        token = self._tokens[at]
+        named = token.kind == "quoted" or (token.kind == "word" and token.upper not in _CLAUSES)
+        return token.upper == "AS" or named
 
     def _close(self, at: int) -> int:
         depth = 0
@@ -290,6 +299,15 @@ def _check_capture(name: str, module: nodes.Module, given: list[str]) -> None:
             if bare and after not in (".", "(") and before != ".":
                 raise refused(f"the column {token.text} without its table as argument of {name}")
 
+
+_CLAUSES = frozenset(
+    {
+        "WHERE", "ORDER", "GROUP", "HAVING", "UNION", "EXCEPT", "INTERSECT", "JOIN", "INNER",
+        "LEFT", "RIGHT", "FULL", "CROSS", "OUTER", "ON", "OPTION", "FOR", "WITH", "PIVOT",
+        "UNPIVOT",
+    }
+)  # fmt: skip
+"""Words that follow a table function and are no alias of it."""
 
 _WORDS = frozenset({"NULL", "CASE", "WHEN", "THEN", "ELSE", "END", "AND", "OR", "NOT", "IS", "IN"})
 """Words of an expression that name no column."""

@@ -57,7 +57,7 @@ class SqlSession:
     def __init__(
         self, server: Server, database: Database, principal: access.Principal, number: int
     ) -> None:
-        self.server = server
+        self.server: Server = server
         self.id: int = number
         self.principal: access.Principal = principal
         self.flavor: str = server.flavor
