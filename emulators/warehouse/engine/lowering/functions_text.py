@@ -63,8 +63,7 @@ def _datalength(called: Called) -> Typed:
     }  # fmt: skip
     name = value.type.name
     if name in STRINGS:
-        width = 2 if name in WIDE else 1
-        sql = f"(length({value.sql}) * {width})"
+        sql = f"{SCHEMA}.wide_bytes({value.sql})" if name in WIDE else f"length({value.sql})"
     elif name in BINARIES:
         sql = f"octet_length({value.sql})"
     elif name == "decimal":

@@ -68,6 +68,10 @@ MACROS: dict[str, str] = {
     # strings that must fit
     "fit(x, n)": f"""CASE WHEN x IS NULL OR length(x) <= n THEN x WHEN length(rtrim(x, ' ')) <= n THEN left(x, n)
         ELSE {SCHEMA}.fail(8152, 16, 10, 'String or binary data would be truncated.') END""",
+    "fit_in(owner, name, x, n)": f"""CASE WHEN length(x) <= n THEN x WHEN length(rtrim(x, ' ')) <= n THEN left(x, n)
+        ELSE {SCHEMA}.fail(2628, 16, 1, 'String or binary data would be truncated in table ''' || owner || ''', column ''' || name || '''. Truncated value: ''' || left(x, n) || '''.') END""",
+    "fit_bytes_in(owner, name, x, n)": f"""CASE WHEN octet_length(x) <= n THEN x
+        ELSE {SCHEMA}.fail(2628, 16, 1, 'String or binary data would be truncated in table ''' || owner || ''', column ''' || name || '''. Truncated value: .') END""",
     "fit_bytes(x, n)": f"""CASE WHEN x IS NULL OR octet_length(x) <= n THEN x
         ELSE {SCHEMA}.fail(8152, 16, 10, 'String or binary data would be truncated.') END""",
     "pad(x, n)": "CASE WHEN length(x) >= n THEN left(x, n) ELSE rpad(x, n, ' ') END",
@@ -93,6 +97,8 @@ MACROS: dict[str, str] = {
         WHEN d > day(last_day(make_date(y, m, 1))) THEN {SCHEMA}.fail(289, 16, 1, 'Cannot construct data type date, some of the arguments have values which are not valid.')
         ELSE make_date(y, m, d) END""",
     # strings
+    # Characters beyond the first plane are two units of UTF-16.
+    "wide_bytes(x)": "2 * CASE WHEN strlen(x) < length(x) + 3 THEN length(x) ELSE length(x) + length(regexp_replace(x, '[^\\x{10000}-\\x{10FFFF}]', '', 'g')) END",
     "len(x)": "CAST(length(rtrim(x, ' ')) AS INTEGER)",
     "left_of(x, n)": f"""CASE WHEN n < 0 THEN {SCHEMA}.fail(536, 16, 2, 'Invalid length parameter passed to the left function.') ELSE left(x, n) END""",
     "right_of(x, n)": f"""CASE WHEN n < 0 THEN {SCHEMA}.fail(536, 16, 2, 'Invalid length parameter passed to the right function.') ELSE right(x, n) END""",
