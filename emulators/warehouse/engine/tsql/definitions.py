@@ -66,7 +66,7 @@ def create(session: Session, made: nodes.CreateModule) -> Iterator[Answer]:
         _check_strictly(module)
     with session.writing(ddl=True):
         if module.kind == VIEW and module.query is not None:
-            session.plans.check_view(_source(module, module.query), name, module.columns)
+            session.plans.check_view(_source(module.query), name, module.columns)
         session.catalog.put_module(_record(module, schema, name))
     yield Finished(None, _DDL)
 
@@ -103,7 +103,7 @@ def _record(module: nodes.Module, schema: str, name: str) -> model.Module:
         name=name,
         kind=module.kind,
         text=module.text,
-        body=_source(module, query) if query is not None else "",
+        body=_source(query) if query is not None else "",
         parameters=tuple(
             model.Parameter(
                 p.spelled, p.type, p.output, p.default.text if p.default is not None else None
@@ -116,9 +116,15 @@ def _record(module: nodes.Module, schema: str, name: str) -> model.Module:
     )
 
 
-def _source(module: nodes.Module, query: nodes.Fragment) -> str:
-    """The query as it was written."""
-    return module.text[query.tokens[0].start : query.tokens[-1].end]
+def _source(query: nodes.Fragment) -> str:
+    """The query as views and table functions keep it: facts of the session are variables in it.
+
+    Raises:
+        SqlError: it has a literal too long to be kept as text.
+    """
+    if query.literals:
+        raise refused("long binary literals in views and functions", query.line)
+    return query.text
 
 
 def drop(session: Session, made: nodes.DropModule) -> Iterator[Answer]:

@@ -22,6 +22,19 @@ UNKNOWN = SqlType("nvarchar", MAX)
 _INT = SqlType("int")
 
 
+class Held(dict[str, Any]):
+    """Values of a statement's variables; those of facts are the session's."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def __missing__(self, name: str) -> Any:
+        if not name.startswith("__"):
+            raise KeyError(name)
+        return self._session.fact(name)
+
+
 def scope(session: Session, fragment: Fragment) -> tuple[dict[str, SqlType], dict[str, Any]]:
     """Types and values of the variables a fragment uses.
 
@@ -30,7 +43,7 @@ def scope(session: Session, fragment: Fragment) -> tuple[dict[str, SqlType], dic
     """
     frame = session.frame
     types: dict[str, SqlType] = {}
-    held: dict[str, Any] = {}
+    held: dict[str, Any] = Held(session)
     literals = dict(fragment.literals)
     for name in sorted(fragment.variables):
         if name in frame.types:

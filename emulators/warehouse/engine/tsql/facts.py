@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from emulators.warehouse.engine.types import MAX, SqlType
 
 INT = SqlType("int")
@@ -56,3 +58,16 @@ def type_of(fact: str) -> SqlType:
         return GLOBALS[rest]
     name = rest.partition("$")[0].upper()
     return CALLS.get(name) or TESTS.get(name) or WORDS[name]
+
+
+class Types(dict[str, SqlType]):
+    """Types of a statement's variables; facts are known though the statement names none.
+
+    A view that it reads may: its text has them as variables, too.
+    """
+
+    def get(self, name: str, default: Any = None) -> Any:
+        found = super().get(name)
+        if found is None and name.startswith("__"):
+            return type_of(name)
+        return default if found is None else found

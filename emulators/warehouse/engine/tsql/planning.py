@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from emulators.warehouse.engine.answers import Column
 from emulators.warehouse.engine.catalog.model import Table, TableColumn
 from emulators.warehouse.engine.lowering import LoweringEnv, Plan, lower, lower_expression
+from emulators.warehouse.engine.tsql.facts import Types
 from emulators.warehouse.engine.tsql.nodes import Fragment
 from emulators.warehouse.engine.types import SqlType
 from emulators.warehouse.errors import SqlError, no_object
@@ -78,7 +79,7 @@ class Plans:
             catalog=session.catalog,
             session=session,
             schema=session.schema,
-            variables=types,
+            variables=Types(types),
             flavor=session.flavor,
             temp_tables=session.temporary,
             external=session.external,

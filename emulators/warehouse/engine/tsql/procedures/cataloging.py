@@ -116,6 +116,7 @@ def _column(at: int, column: Column, older: bool) -> tuple[Any, ...]:
     digits = typefacts.precision(kind) or (0 if length == -1 else kind.length)
     octets = (0 if length == -1 else length) if sized else None
     exact = odbc.radix == 10
+    packed = kind.name in ("decimal", "numeric", "money", "smallmoney")
     return (
         column.name, number, f"{kind.name} identity" if column.identity else kind.name,
         digits, (0 if length == -1 else length) if sized else digits + 2 if exact else length,
