@@ -55,8 +55,13 @@ def implicit(value: Typed, target: SqlType) -> Typed:
     return convert(value, target)
 
 
-def assign(value: Typed, target: SqlType) -> Typed:
+def assign(value: Typed, target: SqlType, place: tuple[str, str] | None = None) -> Typed:
     """The value on its way into a column: too long a text fails instead of being cut.
+
+    Args:
+        value: what is stored.
+        target: the column's type.
+        place: table and column, where errors tell them.
 
     Raises:
         SqlError: 206 or 257 when it cannot be stored there without a CAST.
@@ -67,7 +72,8 @@ def assign(value: Typed, target: SqlType) -> Typed:
         if target.length > 0 and (
             source.length == MAX or source.length > target.length or not source.length
         ):
-            sql = f"{SCHEMA}.fit({value.sql}, {target.length})"
+            told = "(" if place is None else f"_in({quoted(place[0])}, {quoted(place[1])}, "
+            sql = f"{SCHEMA}.fit{told}{value.sql}, {target.length})"
         else:
             sql = value.sql
         if target.name in ("char", "nchar"):
@@ -75,7 +81,8 @@ def assign(value: Typed, target: SqlType) -> Typed:
         return Typed(sql, target, value.nullable)
     both = source.name in BINARIES and target.name in BINARIES and target.length > 0
     if both and (source.length == MAX or source.length > target.length):
-        fitted = f"{SCHEMA}.fit_bytes({value.sql}, {target.length})"
+        told = "(" if place is None else f"_in({quoted(place[0])}, {quoted(place[1])}, "
+        fitted = f"{SCHEMA}.fit_bytes{told}{value.sql}, {target.length})"
         return Typed(fitted, target, value.nullable)
     if source.name in ("decimal", "float", "real") and target.name in STRINGS and target.length > 0:
         text = convert(value, SqlType("varchar", MAX)).sql

@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from emulators.warehouse.engine.catalog.model import Table, TableColumn
 from emulators.warehouse.engine.lowering import operators, tree
 from emulators.warehouse.engine.lowering.casts import assign, convert
+from emulators.warehouse.engine.lowering.changing import Change, Into, owner_of
 from emulators.warehouse.engine.lowering.cursor import Cursor
 from emulators.warehouse.engine.lowering.kinds import BIGINT, Typed, named
-from emulators.warehouse.engine.lowering.plans import Facts
-from emulators.warehouse.engine.lowering.queries import Made
+from emulators.warehouse.engine.lowering.queries import Columns, Made
 from emulators.warehouse.engine.lowering.read_expressions import expression
 from emulators.warehouse.engine.lowering.scopes import Field, Origin, Scope
 from emulators.warehouse.engine.lowering.sources import fields_of
 from emulators.warehouse.errors import SqlError, no_object, refused
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from emulators.warehouse.engine.lowering.lowering import Lowering
-    from emulators.warehouse.engine.lowering.statements import Runner
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of rows for DuckDB.
-
-    `shown` is what OUTPUT shows: a query to run before the change, or, with `returning`, what the
-    change itself returns. `identity`: the change returns the numbers of an identity column.
-    """
-
-    sql: str
-    shown: Made | None = None
-    returning: bool = False
-    identity: bool = False
-
-
-def run(
-    change: Change,
-    runner: Runner,
-    con: DuckDBPyConnection,
-    values: Mapping[str, Any],
-    session: Facts,
-) -> int:
-    """Make the change; the number of rows."""
-    if not change.identity:
-        return runner.count(con, values)
-    rows = runner.returned(con, values)
-    if rows:
-        session.identity(int(rows[-1][0]))
-    return len(rows)
 
 
 def _target(lowering: Lowering, name: tree.Name, action: str) -> Table:
@@ -82,6 +48,17 @@ def _column(table: Table, name: str, line: int) -> TableColumn:
     if found is None:
         raise SqlError(207, 16, 1, f"Invalid column name '{name}'.", line)
     return found
+
+
+def stored(lowering: Lowering, value: Typed, table: Table, column: TableColumn) -> Typed:
+    """A value on its way into a column.
+
+    Raises:
+        SqlError: it cannot be stored there.
+    """
+    told = lowering.env.flavor != "synapse"  # which table and column would cut a text
+    place = (owner_of(lowering, table), column.name) if told else None
+    return assign(value, column.type, place)
 
 
 def default_of(lowering: Lowering, column: TableColumn) -> Typed:
@@ -116,14 +93,15 @@ def insert(lowering: Lowering, asked: tree.Insert) -> Change:
     ]
     filled = [default_of(lowering, one).sql for one in missing]
     names = ", ".join(named(one.name) for one in [*columns, *missing])
-    body = _insert_body(lowering, asked, scope, columns, filled)
+    body = _insert_body(lowering, asked, scope, table, columns, filled)
     sql = f"INSERT INTO {table.source} ({names}) {prefix}{body}"
     identity = next((one for one in table.columns if one.identity), None)
+    owner = owner_of(lowering, table)
     if asked.output is not None:
         return _insert_output(lowering, asked, table, sql)
     if identity is not None:
-        return Change(f"{sql} RETURNING {named(identity.name)}", identity=True)
-    return Change(sql)
+        return Change(f"{sql} RETURNING {named(identity.name)}", owner, "INSERT", identity=True)
+    return Change(sql, owner, "INSERT")
 
 
 def _insert_columns(lowering: Lowering, table: Table, asked: tree.Insert) -> list[TableColumn]:
@@ -148,6 +126,7 @@ def _insert_body(
     lowering: Lowering,
     asked: tree.Insert,
     scope: Scope,
+    table: Table,
     columns: list[TableColumn],
     filled: list[str],
 ) -> str:
@@ -155,12 +134,12 @@ def _insert_body(
         return f"VALUES ({', '.join([*(default_of(lowering, c).sql for c in columns), *filled])})"
     body = asked.query.body
     if isinstance(body, tree.Values):
-        rows = [_row(lowering, row, columns, asked, scope) for row in body.rows]
+        rows = [_row(lowering, row, table, columns, asked) for row in body.rows]
         return "VALUES " + ", ".join(f"({', '.join([*row, *filled])})" for row in rows)
     made = lowering.queries.query(asked.query, scope, top_level=True)
     _check_count(len(made.columns), columns, asked, values=False)
     items = [
-        assign(Typed(f"q.c{at}", kind, nullable), column.type).sql
+        stored(lowering, Typed(f"q.c{at}", kind, nullable), table, column).sql
         for at, ((_, kind, nullable), column) in enumerate(
             zip(made.columns, columns, strict=True), 1
         )
@@ -171,17 +150,18 @@ def _insert_body(
 def _row(
     lowering: Lowering,
     row: tuple[tree.Expression, ...],
+    table: Table,
     columns: list[TableColumn],
     asked: tree.Insert,
-    scope: Scope,
 ) -> list[str]:
+    scope = Scope()
     _check_count(len(row), columns, asked, values=True)
     made = []
     for value, column in zip(row, columns, strict=True):
         if isinstance(value, tree.Literal) and value.kind == "default":
             made.append(default_of(lowering, column).sql)
         else:
-            made.append(assign(lowering.binder.value(value, scope), column.type).sql)
+            made.append(stored(lowering, lowering.binder.value(value, scope), table, column).sql)
     return made
 
 
@@ -204,14 +184,40 @@ def _check_count(
 def _insert_output(lowering: Lowering, asked: tree.Insert, table: Table, sql: str) -> Change:
     output = asked.output
     assert output is not None
-    if output.into is not None:
-        raise refused("OUTPUT … INTO", asked.line)
     scope = Scope(origins=[Origin("inserted", fields_of(table, ""))])
-    items, _ = lowering.queries._items(output.items, scope)
+    items, _ = lowering.queries.items(output.items, scope)
     listed = ", ".join(f"{value.sql} AS c{at}" for at, (_, value) in enumerate(items, 1))
     columns = tuple((name, value.type, value.nullable) for name, value in items)
     returning = f"{sql} RETURNING {listed}"
-    return Change(returning, Made(returning, columns), returning=True)
+    return Change(
+        returning, owner_of(lowering, table), "INSERT", Made(returning, columns), returning=True,
+        into=_into(lowering, output, columns),
+    )  # fmt: skip
+
+
+def _into(lowering: Lowering, output: tree.Output | None, columns: Columns) -> Into | None:
+    """Where OUTPUT … INTO puts its rows.
+
+    Raises:
+        SqlError: 213, 120, 121: they do not fit its columns.
+    """
+    if output is None or output.into is None:
+        return None
+    table = _target(lowering, output.into, "INSERT")
+    asked = tree.Insert(output.into.line, output.into, output.columns, None)
+    targets = _insert_columns(lowering, table, asked)
+    _check_count(len(columns), targets, asked, values=False)
+    given = {one.name for one in targets}
+    missing = [one for one in table.columns if not one.identity and one.name not in given]
+    relation = lowering.alias("rehearsal_output_")
+    values = [
+        stored(lowering, Typed(f"c{at}", kind, nullable), table, column).sql
+        for at, ((_, kind, nullable), column) in enumerate(zip(columns, targets, strict=True), 1)
+    ]
+    values += [default_of(lowering, one).sql for one in missing]
+    names = ", ".join(named(one.name) for one in [*targets, *missing])
+    sql = f"INSERT INTO {table.source} ({names}) SELECT {', '.join(values)} FROM {relation}"
+    return Into(relation, sql, owner_of(lowering, table))
 
 
 # UPDATE and DELETE.
@@ -299,11 +305,14 @@ def update(lowering: Lowering, asked: tree.Update) -> Change:
         values.append((column, _assigned(lowering, one, column, rows)))
     old = fields_of(rows.table, rows.own)
     shown = _output(lowering, asked, rows, old, _new(old, values))
+    into = _into(lowering, asked.output, () if shown is None else shown.columns)
+    owner = owner_of(lowering, rows.table)
     if not asked.sources and not rows.limit and not rows.prefix:
         listed = ", ".join(f"{named(c.name)} = {v.sql}" for c, v in values)
         where = rows.sql.partition(" WHERE ")
         tail = f" WHERE {where[2]}" if where[1] else ""
-        return Change(f"UPDATE {rows.table.source} AS {rows.own} SET {listed}{tail}", shown)
+        sql = f"UPDATE {rows.table.source} AS {rows.own} SET {listed}{tail}"
+        return Change(sql, owner, "UPDATE", shown, into=into)
     items = ", ".join(f"{v.sql} AS v{at}" for at, (_, v) in enumerate(values, 1))
     found = f"SELECT DISTINCT ON ({rows.own}.rowid) {rows.own}.rowid AS rid, {items} {rows.sql}"
     listed = ", ".join(f"{named(c.name)} = q.v{at}" for at, (c, _) in enumerate(values, 1))
@@ -312,7 +321,7 @@ def update(lowering: Lowering, asked: tree.Update) -> Change:
         f"UPDATE {rows.table.source} AS {own} SET {listed}"
         f" FROM ({rows.prefix}{found}{rows.limit}) AS q WHERE {own}.rowid = q.rid"
     )
-    return Change(sql, shown)
+    return Change(sql, owner, "UPDATE", shown, into=into)
 
 
 def _assigned(lowering: Lowering, one: tree.Assignment, column: TableColumn, rows: _Tree) -> Typed:
@@ -322,7 +331,7 @@ def _assigned(lowering: Lowering, one: tree.Assignment, column: TableColumn, row
     if one.operator:
         old = Typed(f"{rows.own}.{named(column.name)}", column.type, column.nullable)
         value = operators.binary(one.operator, old, value)
-    return assign(value, column.type)
+    return stored(lowering, value, rows.table, column)
 
 
 def _new(old: tuple[Field, ...], values: list[tuple[TableColumn, Typed]]) -> tuple[Field, ...]:
@@ -341,11 +350,9 @@ def _output(
     """What OUTPUT shows, as a query over the rows before they change."""
     if asked.output is None:
         return None
-    if asked.output.into is not None:
-        raise refused("OUTPUT … INTO", asked.line)
     origins = [Origin("deleted", old), Origin("inserted", new), *rows.scope.origins]
     scope = Scope(origins=origins, commons=rows.scope.commons)
-    items, _ = lowering.queries._items(asked.output.items, scope)
+    items, _ = lowering.queries.items(asked.output.items, scope)
     listed = ", ".join(f"{value.sql} AS c{at}" for at, (_, value) in enumerate(items, 1))
     columns = tuple((name, value.type, value.nullable) for name, value in items)
     return Made(f"{rows.prefix}SELECT {listed} {rows.sql}{rows.limit}", columns)
@@ -356,10 +363,12 @@ def delete(lowering: Lowering, asked: tree.Delete) -> Change:
     rows = _tree(lowering, asked, "DELETE")
     old = fields_of(rows.table, rows.own)
     shown = _output(lowering, asked, rows, old, ())
-    if asked.where is None and not asked.sources and not rows.limit:
-        return Change(f"DELETE FROM {rows.table.source}", shown)
-    found = f"{rows.prefix}SELECT {rows.own}.rowid {rows.sql}{rows.limit}"
-    return Change(f"DELETE FROM {rows.table.source} WHERE rowid IN ({found})", shown)
+    into = _into(lowering, asked.output, () if shown is None else shown.columns)
+    sql = f"DELETE FROM {rows.table.source}"
+    if asked.where is not None or asked.sources or rows.limit:
+        found = f"{rows.prefix}SELECT {rows.own}.rowid {rows.sql}{rows.limit}"
+        sql = f"{sql} WHERE rowid IN ({found})"
+    return Change(sql, owner_of(lowering, rows.table), "DELETE", shown, into=into)
 
 
 # MERGE.
@@ -390,7 +399,7 @@ def merge(lowering: Lowering, asked: tree.Merge) -> Change:
     sql = f"MERGE INTO {table.source} AS {own} USING {using} ON {test} {' '.join(parts)}"
     if asked.output is not None:
         raise refused("MERGE … OUTPUT", asked.line)
-    return Change(sql)
+    return Change(sql, owner_of(lowering, table), "MERGE")
 
 
 def _branch(
@@ -418,7 +427,7 @@ def _branch(
                 old = own.find(column.name)
                 assert old is not None
                 value = operators.binary(part.operator, old.value, value)
-            listed.append(f"{named(column.name)} = {assign(value, column.type).sql}")
+            listed.append(f"{named(column.name)} = {stored(lowering, value, table, column).sql}")
         return f"WHEN {when}{also} THEN UPDATE SET {', '.join(listed)}"
     return f"WHEN {when}{also} THEN INSERT {_merged(lowering, one, table, source)}"
 
@@ -435,7 +444,7 @@ def _merged(lowering: Lowering, one: tree.MergeBranch, table: Table, source: Sco
         if isinstance(value, tree.Literal) and value.kind == "default":
             values.append(default_of(lowering, column).sql)
         else:
-            values.append(assign(lowering.binder.value(value, source), column.type).sql)
+            values.append(stored(lowering, lowering.binder.value(value, source), table, column).sql)
     listed = {column.name for column in columns}
     for column in table.columns:
         if column.name not in listed and column.default:

@@ -11,6 +11,11 @@ _OURS = re.compile(r"§(\d+)\|(\d+)\|(\d+)\|(.*)", re.DOTALL)
 _OVERFLOW = SqlError(8115, 16, 2, "")
 _TABLE = re.compile(r"Table with name (\S+) does not exist")
 _COLUMN = re.compile(r'[Cc]olumn (?:named )?"([^"]+)"')
+_VALUE = re.compile(r"Type (\w+) with value (\S+) can't be cast .* destination type (\w+)")
+_NUMERIC = re.compile(
+    r'(Could not convert string ".*" to DECIMAL)|(Casting value ".*" to type DECIMAL)'
+    r"|(Could not cast value \S*\.\S* to DECIMAL)|Could not cast value \S+ to DECIMAL"
+)
 _NULL = re.compile(r"NOT NULL constraint failed: (\S+?)\.(\S+)")
 _TYPES = {
     "INT8": "tinyint", "UINT8": "tinyint", "INT16": "smallint", "INT32": "int", "INT64": "bigint",
@@ -25,8 +30,9 @@ def _overflow(kind: str) -> SqlError:
 
 
 def _kind_in(text: str) -> str:
-    target = text.rpartition("destination type")[2] or text
-    if "DECIMAL" in target or "DECIMAL" in text.partition("\n")[0]:
+    first = text.partition("\n")[0]
+    target = first.rpartition(" type ")[2] or first
+    if "DECIMAL" in first:
         return "numeric"
     found = [word for word in re.findall(r"[A-Z]+\d*", target) if word in _TYPES]
     return _TYPES[found[-1]] if found else "int"
@@ -37,7 +43,33 @@ def _division(text: str) -> SqlError:
 
 
 def _range(text: str) -> SqlError:
+    found = _VALUE.search(text)
+    if found is not None and " out of range " in text:
+        return _too_large(found[1], found[2], _TYPES.get(found[3], "int"), "source column" in text)
+    source = _NUMERIC.search(text)
+    if source is not None:
+        kind = "varchar" if source[1] else "numeric" if source[2] or source[3] else "int"
+        return SqlError(
+            8115, 16, 8, f"Arithmetic overflow error converting {kind} to data type numeric."
+        )
     return _overflow(_kind_in(text))
+
+
+def _too_large(source: str, value: str, target: str, column: bool) -> SqlError:
+    """A number that is outside of a type; text arrives as DuckDB's widest whole number."""
+    if source == "INT128" and not column and target != "bigint":
+        name = {"tinyint": "INT1", "smallint": "INT2"}.get(target, target)
+        told = f"The conversion of the varchar value '{value}' overflowed an {name} column."
+        if target == "int":
+            return SqlError(248, 16, 1, told)
+        return SqlError(244, 16, 1, f"{told} Use a larger integer column.")
+    if source in ("DOUBLE", "FLOAT") and target in ("tinyint", "smallint", "int", "bigint"):
+        told = f"Arithmetic overflow error for type {target}, value = {float(value):f}."
+        return SqlError(232, 16, 3, told)
+    if source.startswith("INT") and source != "INT128" and target in ("tinyint", "smallint"):
+        told = f"Arithmetic overflow error for data type {target}, value = {value}."
+        return SqlError(220, 16, 2, told)
+    return _overflow(target)
 
 
 def _conversion(text: str) -> SqlError:
@@ -124,7 +156,9 @@ _RULES: tuple[tuple[str, Callable[[str], SqlError]], ...] = (
     ("out of range", _range),
     ("can't be cast", _range),
     ("cannot be cast", _range),
+    ("failed to cast decimal", _range),
     ("could not cast", _range),
+    ('" to decimal(', _range),
     ("casting value", _range),
     ("table with name", _missing),
     ("out of memory", _memory),

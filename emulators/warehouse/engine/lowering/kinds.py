@@ -179,15 +179,14 @@ def unify_all(items: Iterable[Typed | SqlType]) -> SqlType:
 
 def clash(a: SqlType, b: SqlType) -> None:
     """Fail where T-SQL has no implicit conversion between the two."""
-    for one, other in ((a, b), (b, a)):
-        if one.name in ("date", "time", "datetime2", "datetimeoffset") and other.name in NUMBERS:
-            raise operand_clash(other, one)
-        if one.name == "uniqueidentifier" and other.name in NUMBERS | INSTANTS:
-            raise operand_clash(other, one)
-        if one.name == "date" and other.name == "time":
-            raise operand_clash(other, one)
-        if one.name in BINARIES and other.name in ("float", "real"):
-            raise operand_clash(one, other)
+    for one, other in ((a.name, b.name), (b.name, a.name)):
+        if (
+            (one in ("date", "time", "datetime2", "datetimeoffset") and other in NUMBERS)
+            or (one == "uniqueidentifier" and other in NUMBERS | INSTANTS)
+            or (one == "date" and other == "time")
+            or (one in BINARIES and other in ("float", "real"))
+        ):
+            raise operand_clash(a, b)
 
 
 def operand_clash(a: SqlType, b: SqlType) -> SqlError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from emulators.warehouse.engine.lowering import operators, tree
@@ -74,6 +74,14 @@ class Block:
         return " ".join(part for part in parts if part)
 
 
+def _unqualified(one: tree.Ordering) -> tree.Ordering:
+    """After a set operation names may have their source of the first SELECT before them."""
+    name = one.expression
+    if isinstance(name, tree.Name) and len(name.parts) > 1:
+        return replace(one, expression=tree.Name(name.line, name.parts[-1:]))
+    return one
+
+
 class Queries:
     """Writes queries."""
 
@@ -137,6 +145,7 @@ class Queries:
             wrapped = [(n, Typed(f"q.c{at}", k, x)) for at, (n, k, x) in enumerate(body.columns, 1)]
             body = Block(wrapped, Scope(outer=scope), f"FROM ({body.sql}) AS q")
             body.explicit = [name for name, _ in wrapped]
+            asked = replace(asked, order=tuple(_unqualified(one) for one in asked.order))
         order = self._order(asked.order, body)
         self._limit(asked, top, order, body)
         made = Made(body.sql(), body.columns)
@@ -307,7 +316,7 @@ class Queries:
         tail += self._group(asked, scope)
         if asked.having is not None:
             tail += f" HAVING {self.lowering.binder.test(asked.having, scope)}"
-        items, explicit = self._items(asked.items, scope)
+        items, explicit = self.items(asked.items, scope)
         groups.check(tuple(item.expression for item in asked.items), 8120, "select list")
         groups.check(asked.having, 8121, "HAVING clause")
         return Block(items, scope, tail.strip(), asked.distinct, explicit=explicit, groups=groups)
@@ -318,9 +327,10 @@ class Queries:
             return ""
         return "FROM " + ", ".join(self.sources.source(one, scope) for one in sources)
 
-    def _items(
+    def items(
         self, asked: tuple[tree.Item, ...], scope: Scope
     ) -> tuple[list[tuple[str, Typed]], list[str]]:
+        """A select list: names with values, and the names that ORDER BY may use."""
         items: list[tuple[str, Typed]] = []
         for item in asked:
             found = item.expression

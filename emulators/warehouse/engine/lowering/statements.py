@@ -9,6 +9,7 @@ from uuid import UUID
 from emulators.warehouse.engine.answers import Column, ResultSet
 from emulators.warehouse.engine.lowering import changes, tree
 from emulators.warehouse.engine.lowering.casts import convert
+from emulators.warehouse.engine.lowering.changing import Change, Changing
 from emulators.warehouse.engine.lowering.cursor import Cursor
 from emulators.warehouse.engine.lowering.failures import from_duckdb
 from emulators.warehouse.engine.lowering.kinds import INT
@@ -120,24 +121,13 @@ def rows_plan(lowering: Lowering, made: Made, command: int, label: str = "") -> 
     )  # fmt: skip
 
 
-def _change(lowering: Lowering, change: changes.Change, command: int, label: str) -> Plan:
-    run = Runner(lowering, change.sql)
-    session = lowering.env.session
-    shown = None if change.shown is None else columns_of(change.shown.columns)
+def _change(lowering: Lowering, change: Change, command: int, label: str) -> Plan:
     first = None if change.shown is None else Runner(lowering, change.shown.sql)
-
-    def execute(con: DuckDBPyConnection, values: Mapping[str, Any]) -> ResultSet | int:
-        if shown is None or first is None:
-            return changes.run(change, run, con, values, session)
-        if change.returning:
-            return ResultSet(shown, run.rows(con, values))
-        rows = list(first.rows(con, values))  # as they are before the change
-        changes.run(change, run, con, values, session)
-        return ResultSet(shown, rows)
-
-    kind = "count" if shown is None else "rows"
+    changing = Changing(change, Runner(lowering, change.sql), first, lowering.env.session)
+    shown = change.shown is not None and change.into is None
     return Plan(
-        kind, command, change.sql, lowering.parameters, shown, lowering.objects, execute,
+        "rows" if shown else "count", command, change.sql, lowering.parameters,
+        changing.columns if shown else None, lowering.objects, changing.execute,
         lowering.cacheable, label,
     )  # fmt: skip
 
