@@ -119,7 +119,7 @@ def _column(at: int, column: Column, older: bool) -> tuple[Any, ...]:
     packed = kind.name in ("decimal", "numeric", "money", "smallmoney")
     return (
         column.name, number, f"{kind.name} identity" if column.identity else kind.name,
-        digits, (0 if length == -1 else length) if sized else digits + 2 if exact else length,
+        digits, (0 if length == -1 else length) if sized else digits + 2 if packed else length,
         typefacts.scale(kind) if exact or odbc.sub is not None else None, odbc.radix,
         int(column.nullable), None, None, odbc.verbose if odbc.verbose is not None else number,
         odbc.sub, octets, at, "YES" if column.nullable else "NO", 0, 0, 0, int(column.identity),
