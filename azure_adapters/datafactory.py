@@ -28,6 +28,7 @@ KINDS = {
     "linkedService": "linked_services",
     "dataset": "datasets",
     "dataflow": "data_flows",
+    "pipeline": "pipelines",
 }
 
 
@@ -57,15 +58,12 @@ class SdkFactories:
             raise LookupError("no data factory is named: set AZURE_DATA_FACTORY_NAME")
         principal = self._publish_factory(folder, values)
         for kind, operations in KINDS.items():
-            for name, body in _read(folder / kind).items():
+            bodies = _read(folder / kind)
+            for name in _named_first(bodies):
                 getattr(self._client, operations).create_or_update(
-                    self._group, self._name, name, _json(body)
+                    self._group, self._name, name, _json(bodies[name])
                 )
         pipelines = _read(folder / "pipeline")
-        for name in _callees_first(pipelines):
-            self._client.pipelines.create_or_update(
-                self._group, self._name, name, _json(pipelines[name])
-            )
         self._triggers = triggers = _read(folder / "trigger")
         for name, body in triggers.items():
             self._stop(name)
@@ -203,27 +201,27 @@ def _json(body: Mapping[str, Any]) -> io.BytesIO:
     return io.BytesIO(json.dumps({k: v for k, v in body.items() if k != "name"}).encode())
 
 
-def _callees_first(pipelines: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Names in an order in which each pipeline comes after those it runs."""
+def _named_first(files: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Names of one kind in an order in which each comes after those that it names."""
     order: list[str] = []
 
     def visit(name: str) -> None:
-        if name in order or name not in pipelines:
+        if name in order or name not in files:
             return
-        for callee in _callees(pipelines[name]):
-            visit(callee)
+        for named in _references(files[name]):
+            if named != name:
+                visit(named)
         order.append(name)
 
-    for name in pipelines:
+    for name in files:
         visit(name)
     return order
 
 
-def _callees(value: Any) -> list[str]:
+def _references(value: Any) -> list[str]:
     if isinstance(value, list):
-        return [name for one in value for name in _callees(one)]
+        return [name for one in value for name in _references(one)]
     if not isinstance(value, dict):
         return []
-    if value.get("type") == "PipelineReference":
-        return [str(value["referenceName"])]
-    return [name for one in value.values() for name in _callees(one)]
+    here = [str(value["referenceName"])] if "referenceName" in value else []
+    return here + [name for one in value.values() for name in _references(one)]

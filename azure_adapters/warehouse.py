@@ -83,7 +83,7 @@ class SqlWarehouse:
     def execute(self, statement: str, *values: Any) -> list[Mapping[str, Any]]:
         """Run one statement with `%s` for each value; return the rows of its last result set."""
         with self._connection() as connection, connection.cursor() as cursor:
-            cursor.execute(statement, values)
+            cursor.execute(statement, tuple(_bound(value) for value in values))
             rows: list[Mapping[str, Any]] = []
             while True:
                 if cursor.description:
@@ -129,6 +129,13 @@ class SqlWarehouse:
             as_dict=True,
         ) as connection:
             yield connection
+
+
+def _bound(value: Any) -> Any:
+    """A value as the client binds it; it takes plain bytes for text."""
+    import pytds
+
+    return pytds.Binary(value) if isinstance(value, bytes) else value
 
 
 def _names(cert: Any, name: bytes) -> bool:

@@ -43,6 +43,15 @@ def cut(file: Path, folder: Path, parts: int) -> list[Path]:
     return made
 
 
+def as_exported(file: Path) -> bytes:
+    """Return a CSV of training as an export has it: whole numbers without a point."""
+    import pandas as pd
+
+    frame = pd.read_csv(file)
+    text: bytes = frame.convert_dtypes().to_csv(index=False, lineterminator="\n").encode()
+    return text
+
+
 def labels(predictions: Path) -> dict[tuple[str, int], str]:
     """Return the label of each row, by file name and row number: row, prediction, file_name."""
     with predictions.open(encoding="utf-8", newline="") as lines:

@@ -84,7 +84,8 @@ def _deploy(adapters: Adapters, report: Report, trained: Trained) -> None:
         version = adapters.secrets.keep(SECRET, password)
         note.detail = f"{SECRET} version {version}"
     with report.step("export employees") as note:
-        url = adapters.blobs.write(CONTAINER, "employees.csv", trained.held_back.read_bytes())
+        export = files.as_exported(trained.held_back)
+        url = adapters.blobs.write(CONTAINER, "employees.csv", export)
         note.detail = f"{len(trained.scored)} rows in {url}"
     with report.step("deploy the T-SQL") as note:
         values = {

@@ -17,17 +17,15 @@ _DATABASES = f"""SELECT d.name, d.id AS database_id, NULL AS source_database_id,
  false AS is_broker_enabled, false AS is_cdc_enabled, false AS is_encrypted,
  false AS is_result_set_caching_on, 0 AS containment, 'NONE' AS containment_desc
  FROM $databases"""
-_LOGINS = """SELECT login AS name, min(principal_id) AS principal_id FROM $catalog.principals
- WHERE login <> '' GROUP BY login"""
 _LOGIN_SHAPE = (
     "name sysname, principal_id int, sid varbinary(85), type char(1), type_desc nvarchar(60),"
     " is_disabled bit, create_date datetime, modify_date datetime, default_database_name sysname,"
     " default_language_name sysname"
 )
-_LOGIN_ROWS = f"""SELECT name, principal_id, unhex('01') AS sid, 'S' AS type,
- 'SQL_LOGIN' AS type_desc, false AS is_disabled, TIMESTAMP '2020-01-01' AS create_date,
- TIMESTAMP '2020-01-01' AS modify_date, 'master' AS default_database_name,
- 'us_english' AS default_language_name FROM ({_LOGINS})"""
+_LOGIN_ROWS = """SELECT l.name, CASE WHEN l.id = 1 THEN 1 ELSE 255 + l.id END AS principal_id,
+ unhex('01') AS sid, 'S' AS type, 'SQL_LOGIN' AS type_desc, false AS is_disabled,
+ TIMESTAMP '2020-01-01' AS create_date, TIMESTAMP '2020-01-01' AS modify_date,
+ 'master' AS default_database_name, 'us_english' AS default_language_name FROM $logins"""
 
 VIEWS: dict[str, tuple[str, str]] = {
     "databases": (

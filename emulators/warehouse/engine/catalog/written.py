@@ -27,6 +27,9 @@ def filled(query: str, env: LoweringEnv) -> str:
     if "$databases" in query:
         rows = ", ".join(f"({quoted(name)}, {at})" for name, at in databases(env).items())
         query = query.replace("$databases", f"(VALUES {rows}) AS d(name, id)")
+    if "$logins" in query:
+        rows = ", ".join(f"({quoted(name)}, {at})" for at, name in enumerate(logins(env), 1))
+        query = query.replace("$logins", f"(VALUES {rows}) AS l(name, id)")
     if "$counts" in query:
         query = query.replace("$counts", f"({_counts(env)})")
     return query.replace("$database", quoted(env.database))
@@ -38,6 +41,13 @@ def databases(env: LoweringEnv) -> dict[str, int]:
     names: Sequence[str] = server.names() if server is not None else [env.database]
     others = [name for name in names if name.lower() != "master"]
     return {"master": 1} | {name: at for at, name in enumerate(others, 5)}
+
+
+def logins(env: LoweringEnv) -> list[str]:
+    """Logins of the server, the administrator's first."""
+    server = getattr(env.session, "server", None)
+    names: list[str] = server.logins.names() if server is not None else ["sa"]
+    return names
 
 
 def _columns(env: LoweringEnv) -> str:

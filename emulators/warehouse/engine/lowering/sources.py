@@ -208,6 +208,7 @@ class Sources:
         found = views.system_view(schema, name)
         if found is None:
             return None
+        self.lowering.cacheable = False  # names of databases and logins are written into it
         own = self.lowering.alias()
         fields = tuple(Field(n, Typed(f"{own}.{named(n)}", k)) for n, k in found.columns)
         scope.add(Origin(alias, fields, schema))
