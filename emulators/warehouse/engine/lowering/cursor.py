@@ -263,6 +263,13 @@ class Cursor:
         kind, self.at = read_type(self.tokens, self.at)
         return kind
 
+    def cast_type(self) -> SqlType:
+        """A type as CAST is given it: text without a length has length 0, not 1."""
+        kind = self.type()
+        if self.tokens[self.at - 1].text != ")" and kind.length == 1:
+            return SqlType(kind.name)
+        return kind
+
     def string(self) -> str:
         """A string literal's text."""
         if self.here.kind != "string":

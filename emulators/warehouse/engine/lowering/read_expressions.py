@@ -188,7 +188,7 @@ def _cast(tried: bool, parsed: bool = False) -> Reader:
         cursor.need("(")
         operand = expression(cursor)
         cursor.need("AS")
-        kind = cursor.type()
+        kind = cursor.cast_type()
         style = expression(cursor) if parsed and cursor.take("USING") else None
         cursor.need(")")
         return tree.Cast(line, operand, kind, tried, style, parsed)
@@ -199,7 +199,7 @@ def _cast(tried: bool, parsed: bool = False) -> Reader:
 def _convert(tried: bool) -> Reader:
     def read(cursor: Cursor, line: int) -> tree.Expression:
         cursor.need("(")
-        kind = cursor.type()
+        kind = cursor.cast_type()
         cursor.need(",")
         operand = expression(cursor)
         style = expression(cursor) if cursor.take(",") else None
