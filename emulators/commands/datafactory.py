@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -24,7 +26,17 @@ API = "2018-06-01"
 ENDED = ("Succeeded", "Failed", "Cancelled")
 EVER = {"lastUpdatedAfter": "2000-01-01T00:00:00Z", "lastUpdatedBefore": "9999-01-01T00:00:00Z"}
 POLL_S = 0.2
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 COLOURS = {"Succeeded": "green", "Failed": "red", "Cancelled": "yellow", "InProgress": "blue"}
+
+
+class Refused(RuntimeError):
+    """What the service answered instead of what was asked."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Wire:
@@ -37,11 +49,11 @@ class Wire:
         """Send a request below the resource manager; its JSON.
 
         Raises:
-            RuntimeError: it was refused; the message is the service's own.
+            Refused: with the service's own words.
         """
         answer = self._client.request(method, path, json=body)
         if answer.is_error:
-            raise RuntimeError(_refusal(answer))
+            raise Refused(answer.status_code, _refusal(answer))
         return answer.json() if answer.content else None
 
     def of_factory(self, method: str, path: str, body: object = None, **query: str) -> Any:
@@ -70,6 +82,16 @@ class Wire:
                 return found
             body["continuationToken"] = page["continuationToken"]
 
+    def elsewhere(self) -> str:
+        """The other factories of the group for a person who looked in the wrong one, or nothing."""
+        group, _, name = self.factory.rpartition("/")
+        try:
+            found = self.ask("GET", f"{group}?api-version={API}")["value"]
+        except Refused:
+            return ""
+        others = [one["name"] for one in found if one["name"].lower() != name.lower()]
+        return f"Other factories of the group: {', '.join(others)} (--factory NAME)." * bool(others)
+
 
 def _refusal(answer: httpx.Response) -> str:
     try:
@@ -87,6 +109,7 @@ def wire(settings: Settings, factory: str | None, group: str | None = None) -> I
 
     Raises:
         NotRunning: no host serves the folder.
+        Refused: by the service; where something was not found, with where else to look.
     """
     import ssl
 
@@ -111,7 +134,12 @@ def wire(settings: Settings, factory: str | None, group: str | None = None) -> I
         trust_env=False,
         timeout=control.ANSWER_WITHIN_S,
     ) as client:
-        yield Wire(client, path)
+        there = Wire(client, path)
+        try:
+            yield there
+        except Refused as refused:
+            hint = there.elsewhere() if refused.status == HTTPStatus.NOT_FOUND else ""
+            raise Refused(refused.status, f"{refused}\n{hint}".rstrip()) from None
 
 
 def pairs(given: list[str]) -> dict[str, str]:
@@ -158,6 +186,7 @@ def load(settings: Settings, folder: Path, options: Mapping[str, Any]) -> None:
     if options["check"]:
         typer.echo(f"{len(items)} resources of {name or settings.data_factory} hold.")
         return
+    outermost = ""
     with wire(settings, name, options["group"]) as there:
         plan = deploying.Plan(
             there.factory, _factory_body(settings, body, parameters), items, options["start"]
@@ -165,6 +194,11 @@ def load(settings: Settings, folder: Path, options: Mapping[str, Any]) -> None:
         for step in deploying.deploy(plan, there.ask):
             count = f"{step.number:>{len(str(step.of))}}/{step.of} " if step.of else ""
             typer.echo(f"{count}{step.verb} {step.kind} {step.name}")
+            if step.kind == "pipelines":
+                outermost = step.name  # the last comes after all that it runs
+    if outermost:
+        chosen = f" --factory {name}" if name and name != settings.data_factory else ""
+        typer.echo(f"Next:  rehearse datafactory run {shlex.quote(outermost)}{chosen} --follow")
 
 
 def _factory_body(
@@ -187,7 +221,7 @@ def run(there: Wire, pipeline: str, given: dict[str, str], *, follow: bool) -> N
     """Begin a run and print its id; with `follow`, what happens in it until it ends.
 
     Raises:
-        Exit: the run that was followed did not succeed (code 1).
+        Exit: the run that was followed did not succeed (code 1), or is no longer followed (130).
     """
     if pipeline.endswith(".json"):
         made = _debug(there, Path(pipeline), given)
@@ -196,7 +230,14 @@ def run(there: Wire, pipeline: str, given: dict[str, str], *, follow: bool) -> N
         declared = there.of_factory("GET", path)["properties"].get("parameters") or {}
         made = there.of_factory("POST", f"{path}/createRun", _typed(declared, given))
     typer.echo(made["runId"])
-    if follow and not _followed(there, made["runId"]):
+    if not follow:
+        return
+    try:
+        succeeded = _followed(there, made["runId"])
+    except KeyboardInterrupt:
+        typer.echo(f"It runs on; `rehearse datafactory cancel {made['runId']}` ends it.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if not succeeded:
         raise typer.Exit(1)
 
 
@@ -265,7 +306,9 @@ def show_list(there: Wire, as_json: bool) -> None:
             properties = one["properties"]
             detail = properties.get("runtimeState") or properties.get("type") or ""
             names = ", ".join(properties.get("parameters") or {})
-            typer.echo(f"{kind:<15} {one['name']:<40} {detail}{names}")
+            typer.echo(f"{kind:<15} {one['name']:<40} {f'{detail} {names}'.strip()}")
+    if not any(found.values()):
+        typer.echo(f"Nothing is published here. {there.elsewhere()}".rstrip(), err=True)
 
 
 def show_runs(there: Wire, pipeline: str | None, as_json: bool) -> None:
@@ -275,6 +318,8 @@ def show_runs(there: Wire, pipeline: str | None, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found, indent=1))
         return
+    if not found:
+        typer.echo(f"Nothing ran here. {there.elsewhere()}".rstrip(), err=True)
     for one in found:
         seconds = (one.get("durationInMs") or 0) / 1000
         by = one["invokedBy"].get("name", "")
@@ -294,7 +339,8 @@ def show_run(there: Wire, run_id: str, svg: Path | None, as_json: bool) -> None:
     from emulators.datafactory.engine import gantt
 
     run, rows = gantt.of_wire(found, activities, _definition(there, found["pipelineName"]))
-    Console(highlight=False).print(gantt.text(run, rows), end="")
+    console = Console(highlight=False)
+    console.print(gantt.text(run, rows, min(console.width, gantt.WIDEST)), end="", soft_wrap=True)
     if svg is not None:
         svg.write_text(gantt.svg(run, rows), encoding="utf-8")
         typer.echo(f"The chart is in {svg}.")

@@ -34,6 +34,8 @@ COLOURS = {
     "Inactive": "bright_black",
 }
 """Status -> colour on a terminal."""
+WIDEST = 140
+"""Columns beyond which a chart in text is no easier to read."""
 BARELESS = frozenset({"Skipped", "Inactive"})
 STEPS_S = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400,

@@ -110,3 +110,49 @@ def test_which_factory_is_asked(rehearsal: Rehearsal) -> None:
     )
     assert isinstance(done.exception, ValueError)
     assert "adf-orchard-dev, adf-orchard-test" in str(done.exception)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_what_is_not_in_one_factory_is_looked_for_in_the_others(rehearsal: Rehearsal) -> None:
+    done = CliRunner().invoke(
+        app, ["datafactory", "run", "Gather", "--state", str(rehearsal.state)]
+    )
+    assert isinstance(done.exception, RuntimeError)
+    assert "PipelineNotFound" in str(done.exception)
+    assert f"{NAME} (--factory NAME)" in str(done.exception)
+
+
+def test_load_says_how_to_run_what_it_put(loaded: str) -> None:
+    assert f"rehearse datafactory run Gather --factory {NAME}" in loaded
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_list_keeps_its_columns_apart(rehearsal: Rehearsal) -> None:
+    lines = said(rehearsal, "list", "--factory", NAME).splitlines()
+    harvest = next(line for line in lines if line.startswith("datasets"))
+    assert harvest.split()[2:] == ["DelimitedText", "day"]
+
+
+@pytest.mark.usefixtures("loaded")
+def test_no_line_of_a_chart_is_broken(rehearsal: Rehearsal) -> None:
+    run_id = said(rehearsal, "run", "Gather", "-f", "--factory", NAME).splitlines()[0]
+    shown = said(rehearsal, "show", run_id, "--factory", NAME).splitlines()
+    bars = [line for line in shown if "█" in line]
+    assert bars
+    assert all(line.rstrip().endswith(" s") and len(line) <= 80 for line in bars)
+
+
+def test_a_run_outlives_the_one_who_follows_it(
+    rehearsal: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emulators.commands.datafactory.time.sleep", interrupted)
+    file = tmp_path / "Slow.json"
+    wait = {"name": "W", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 600}}
+    file.write_text(json.dumps({"name": "Slow", "properties": {"activities": [wait]}}))
+    out = said(rehearsal, "run", str(file), "--follow", code=130)
+    run_id = out.splitlines()[0]
+    assert f"rehearse datafactory cancel {run_id}" in out
+    said(rehearsal, "cancel", run_id)
