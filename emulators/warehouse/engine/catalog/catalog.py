@@ -374,7 +374,7 @@ class Catalog:
         made = self.next_id()
         place = options.get("number")
         if place is None:
-            asked = "SELECT coalesce(max(number), 1) + 1 FROM $catalog.parts WHERE object = ?"
+            asked = "SELECT greatest(max(number), 1) + 1 FROM $catalog.parts WHERE object = ?"
             place = int(self.rows(asked, number)[0][0])
         self._run(
             f"INSERT INTO $catalog.parts VALUES (?, ?, ?, ?, ?, ?, {_NOW})",

@@ -91,6 +91,16 @@ def _not_null(text: str) -> SqlError:
     return SqlError(515, 16, 2, told)
 
 
+def _duplicate(text: str) -> SqlError:
+    found = re.search(r'Duplicate key "(.*?)" violates', text)
+    values = "" if found is None else re.sub(r"\w+: ", "", found[1])
+    told = (
+        "Violation of PRIMARY KEY or UNIQUE KEY constraint. Cannot insert duplicate key. The"
+        f" duplicate key value is ({values})."
+    )
+    return SqlError(2627, 14, 1, told)
+
+
 def _missing(text: str) -> SqlError:
     found = _TABLE.search(text)
     return no_object(found[1] if found else "?")
@@ -144,6 +154,7 @@ def _one_row(text: str) -> SqlError:
 _RULES: tuple[tuple[str, Callable[[str], SqlError]], ...] = (
     ("division by zero", _division),
     ("not null constraint", _not_null),
+    ("duplicate key", _duplicate),
     ("must appear in the group by", _grouping),
     ("where clause cannot contain aggregates", _where_aggregate),
     ("aggregate function calls cannot be nested", _nested),
