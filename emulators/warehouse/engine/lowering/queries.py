@@ -164,20 +164,8 @@ class Queries:
     def _term(self, one: tree.Ordering, body: Block) -> str:
         direction = "DESC NULLS LAST" if one.descending else "ASC NULLS FIRST"
         asked = one.expression
-        if isinstance(asked, tree.Literal) and asked.kind == "int":
-            at = int(asked.text)
-            if not 1 <= at <= len(body.items):
-                text = f"The ORDER BY position number {at} is out of range of the number of items in the select list."
-                raise SqlError(108, 15, 1, text, asked.line)
-            return f"{at} {direction}"
         if isinstance(asked, tree.Literal):
-            raise SqlError(
-                408,
-                16,
-                1,
-                "A constant expression was encountered in the ORDER BY list, position 1.",
-                asked.line,
-            )
+            return f"{_position(asked, len(body.items))} {direction}"
         if isinstance(asked, tree.Name) and len(asked.parts) == 1:
             wanted = asked.parts[0].lower()
             hits = [at for at, name in enumerate(body.explicit, 1) if name.lower() == wanted]
@@ -398,3 +386,14 @@ def named_columns(columns: Columns, names: tuple[str, ...], owner: str) -> Colum
             raise SqlError(8156, 16, 1, text)
         seen.add(name.lower())
     return made
+
+
+def _position(asked: tree.Literal, items: int) -> int:
+    """A constant in ORDER BY: the number of an item."""
+    if asked.kind != "int":
+        text = "A constant expression was encountered in the ORDER BY list, position 1."
+        raise SqlError(408, 16, 1, text, asked.line)
+    if not 1 <= int(asked.text) <= items:
+        text = f"The ORDER BY position number {asked.text} is out of range of the number of items in the select list."
+        raise SqlError(108, 15, 1, text, asked.line)
+    return int(asked.text)
