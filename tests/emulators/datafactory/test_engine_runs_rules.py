@@ -118,6 +118,26 @@ def test_what_a_pipeline_returns_keeps_its_types() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "text",
+        ["text"],
+        [{"key": "a", "value": {"type": "Array", "content": 5}}],
+        [{"key": "a", "value": {"type": "Object", "content": [1]}}],
+        [{"key": "a", "value": {"type": "Int", "content": "x"}}],
+    ],
+)
+def test_what_a_pipeline_cannot_return_fails_the_activity(value: object) -> None:
+    give = activity(
+        "Give", "SetVariable", variableName="pipelineReturnValue", setSystemVariable=True,
+        value=value,
+    )  # fmt: skip
+    d, run = played(give)
+    assert run.status == "Failed"
+    assert d.row(run, "Give").error["errorCode"] == "InvalidReturnValue"
+
+
 # Containers
 
 

@@ -51,7 +51,7 @@ async def set_variable(attempt: Attempt) -> Done:
     properties = attempt.activity.properties
     name = inner_text(properties.get("variableName"))
     if is_true(properties.get("setSystemVariable")) or name == RETURN_VARIABLE:
-        values = _returned(attempt, properties.get("value"))
+        values = _returned(properties.get("value"), attempt.frame.scope)
         attempt.frame.live.set_return(values)
         said = {"name": RETURN_VARIABLE, "value": values}
         return Done(output=said, input=said)
@@ -64,13 +64,12 @@ async def set_variable(attempt: Attempt) -> Done:
     return Done(output=said, input=said)
 
 
-def _returned(attempt: Attempt, given: Any) -> dict[str, Any]:
+def _returned(given: Any, scope: Any) -> dict[str, Any]:
     """What a list of `{"key", "value"}` pairs returns."""
-    if not isinstance(given, list):
+    if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):
         raise ActivityFailed(
             "InvalidReturnValue", "A pipeline's return value must be a list of keys and values."
         )
-    scope = attempt.frame.scope
     return {str(each.get("key")): _typed(each.get("value"), scope) for each in given}
 
 
@@ -82,10 +81,11 @@ def _typed(value: Any, scope: Any) -> Any:
     if kind == "null":
         return None
     if kind == "array":
-        return [_typed(each, scope) for each in content or []]
+        if not isinstance(content, list):
+            raise ActivityFailed("InvalidReturnValue", "What is returned as an Array must be one.")
+        return [_typed(each, scope) for each in content]
     if kind == "object":
-        pairs = content if isinstance(content, list) else []
-        return {str(each.get("key")): _typed(each.get("value"), scope) for each in pairs}
+        return _returned(content, scope)
     found = evaluate(content, scope)
     kind = {"integer": "int", "boolean": "bool", "number": "float"}.get(kind, kind)
     if kind in ("int", "bool", "float", "string"):
