@@ -115,7 +115,7 @@ class TestFactory:
         self._items = [
             *others,
             *(
-                Item("pipelines", key, _properties(value), f"pipeline/{key}.json")
+                Item("pipelines", key, _properties(key, value), f"pipeline/{key}.json")
                 for key, value in pipelines.items()
             ),
         ]
@@ -405,7 +405,9 @@ def _result(
     )
 
 
-def _properties(given: Mapping[str, Any]) -> dict[str, Any]:
+def _properties(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise InvalidFactory(f"The pipeline '{name}' must be an object, not {given!r}.")
     inner = given.get("properties")
     return dict(inner) if isinstance(inner, Mapping) and "activities" not in given else dict(given)
 

@@ -261,3 +261,16 @@ def test_the_scenario_s_own_pipeline_waits_for_its_job() -> None:
     assert run.seconds == 600 + 600 + 30 + 2
     assert [r.headers["Authorization"] for r in run.requests] == ["Bearer secret-token"] * 3
     assert "secret-token" not in str([(a.input, a.shown_output) for a in run.activities])
+
+
+def test_what_is_not_stubbed_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    web = [activity(name, "WebActivity", method="GET", url="https://x") for name in "AB"]
+    both = TestFactory({"p": {"activities": web}})
+    with pytest.raises(NotStubbed, match="'A'"):
+        both.run("p")
+    assert not caplog.records
+
+
+def test_a_pipeline_that_is_no_object_is_named() -> None:
+    with pytest.raises(InvalidFactory, match="'p' must be an object, not 5"):
+        TestFactory({"p": 5})  # type: ignore[dict-item]

@@ -31,6 +31,8 @@ async def bounded(clock: Clock, work: Coroutine[Any, Any, T], timeout_s: float) 
     finally:
         alarm.cancel()
         await stopped(task)
+        if not task.cancelled():
+            task.exception()  # whoever was cancelled meanwhile asks for no result
 
 
 async def stopped(*tasks: asyncio.Task[Any] | asyncio.Future[Any]) -> None:
