@@ -105,6 +105,17 @@ def test_joined_statements_are_taken_apart_again(parts: list[tuple[str, str, boo
     assert [_bare(s) for s in split(text)] == [_bare(s) for s, _, _ in parts]
 
 
+def test_members_are_dropped_and_then_users() -> None:
+    told = split(
+        "ALTER ROLE r DROP MEMBER bob DROP USER IF EXISTS bob IF EXISTS (SELECT 1) PRINT 1"
+    )
+    assert told == [
+        "ALTER ROLE r DROP MEMBER bob",
+        "DROP USER IF EXISTS bob",
+        "IF EXISTS (SELECT 1) PRINT 1",
+    ]
+
+
 def _number(text: str) -> int:
     """The error that a batch is refused with; 0 when it is read."""
     try:

@@ -329,14 +329,21 @@ def drop_module(reader: Reader, line: int, kind: str) -> nodes.Statement:
     return nodes.DropModule(line, kind, tuple(names), if_exists)
 
 
+_INNER = {"ALTER": {("DROP", "MEMBER")}, "DROP": {("IF", "EXISTS")}}
+"""Words that would begin a statement, but for the one that follows, and belong to this one."""
+
+
 def security(reader: Reader, line: int) -> nodes.Statement:
     """A statement about logins, users, roles or databases, to be read when it runs."""
     begun, verb = reader.at, reader.word()
-    inner = {"ALTER": {"DROP"}, "DROP": {"IF"}}.get(verb, set())
-    inner |= {"SET"} if verb == "ALTER" and reader.word(1) == "DATABASE" else set()
+    database = verb == "ALTER" and reader.word(1) == "DATABASE"
     reader.at += 1
     while not reader.done and reader.word() not in (";", "END", "ELSE"):
-        if begins(reader.tokens, reader.at) and reader.word() not in inner:
+        pair = (reader.word(), reader.word(1))
+        # `IF EXISTS` is the third word; what is altered has a name before DROP and SET.
+        early = reader.at - begun <= (2 if verb == "DROP" else 3)
+        inner = early and (pair in _INNER.get(verb, ()) or (database and pair[0] == "SET"))
+        if begins(reader.tokens, reader.at) and not inner:
             break
         reader.at += 1
     return nodes.Security(line, reader.tokens[begun : reader.at])
