@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from azure_adapters import settings as targets
-from scenarios import elsewhere
+from scenarios import elsewhere, verbs
 
 if TYPE_CHECKING:
     from azure_adapters.planned import Planned
@@ -93,11 +93,7 @@ def run(
 
 def main(arguments: list[str]) -> int:
     """Run the verb with the words after `rehearse run`; return its exit code."""
-    try:
-        app(args=arguments, prog_name="rehearse run")
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    return 0
+    return verbs.run(app, arguments, "rehearse run")
 
 
 def _refuse(why: str, name: str | None, target: str | None, as_json: bool) -> NoReturn:

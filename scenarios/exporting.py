@@ -6,13 +6,13 @@ import json
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from azure_adapters import settings as targets
 from azure_adapters.onnx_export import CannotExport
-from scenarios import elsewhere
+from scenarios import elsewhere, verbs
 
 if TYPE_CHECKING:
     from azure_adapters.onnx_export import Exported
@@ -53,7 +53,7 @@ def export_onnx(  # noqa: PLR0913  (typer reads options as parameters)
     with the original's; a difference over 1e-5 is refused.
     """
     if purpose != "predict":
-        _refuse(f"--for {purpose}: only `predict` is known")
+        verbs.refuse(f"--for {purpose}: only `predict` is known")
     try:
         folder = Path(model)
         if folder.is_dir():
@@ -71,7 +71,7 @@ def export_onnx(  # noqa: PLR0913  (typer reads options as parameters)
             fetched = _fetched(settings, model, Path(given))
             _export(fetched, out or Path(f"{model.partition(':')[0]}.onnx"), sample, as_json)
     except (targets.WrongTarget, elsewhere.NotUp, CannotExport, LookupError) as wrong:
-        _refuse(str(wrong))
+        verbs.refuse(str(wrong))
 
 
 def _fetched(settings: targets.Settings, model: str, folder: Path) -> Path:
@@ -115,16 +115,7 @@ def _show(made: Exported, out: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run the verb with the words after `rehearse model`; return its exit code."""
-    try:
-        app(args=arguments, prog_name="rehearse model")
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    return 0
-
-
-def _refuse(why: str) -> NoReturn:
-    typer.secho(why, err=True, fg="red")
-    raise typer.Exit(1)
+    return verbs.run(app, arguments, "rehearse model")
 
 
 if __name__ == "__main__":

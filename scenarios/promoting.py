@@ -13,7 +13,7 @@ import typer
 
 from azure_adapters import promotion, shelves
 from azure_adapters import settings as targets
-from scenarios import elsewhere
+from scenarios import elsewhere, verbs
 
 if TYPE_CHECKING:
     from azure_adapters.promotion import Comparison, Promotion, Rule
@@ -50,7 +50,9 @@ def promote(  # noqa: PLR0913  (typer reads options as parameters)
     rehearse promote credit --to staging --undo. The code is 1 when the gate stays shut.
     """
     if not undo and not source:
-        _refuse("--from names the workspace that the model comes from (only --undo needs none)")
+        verbs.refuse(
+            "--from names the workspace that the model comes from (only --undo needs none)"
+        )
     try:
         settings = targets.load(target)
         rule = promotion.Rule(metric, min_gain, lower) if metric else None
@@ -62,7 +64,7 @@ def promote(  # noqa: PLR0913  (typer reads options as parameters)
         settings.check(one_workspace=False)
         _finish(shelves.perform(settings, wanted, _now()), wanted, as_json)
     except (targets.WrongTarget, elsewhere.NotUp, promotion.Refused, LookupError) as wrong:
-        _refuse(str(wrong))
+        verbs.refuse(str(wrong))
 
 
 def _words(wanted: shelves.Wanted, as_json: bool) -> list[str]:
@@ -133,16 +135,7 @@ def _line(one: Comparison, rule: Rule | None) -> str:
 
 def main(arguments: list[str]) -> int:
     """Run the verb with the words after `rehearse promote`; return its exit code."""
-    try:
-        app(args=arguments, prog_name="rehearse promote")
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    return 0
-
-
-def _refuse(why: str) -> NoReturn:
-    typer.secho(why, err=True, fg="red")
-    raise typer.Exit(1)
+    return verbs.run(app, arguments, "rehearse promote")
 
 
 if __name__ == "__main__":

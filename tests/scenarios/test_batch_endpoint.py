@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from data import generate
 from scenarios.batch_endpoint import files, rehearsed, scenario
 from scenarios.report import Outcome, perform
 from tests.running import Rehearsal
+from tests.scenarios import performing
 
 SETTINGS = Settings(subscription_id="s", resource_group="g", workspace="w")
 STEPS = [
@@ -145,18 +143,10 @@ def test_the_yaml_loads_with_the_sdk() -> None:
 
 
 def test_from_zero_to_scored_files(rehearsal: Rehearsal) -> None:
-    verb = [sys.executable, "-m", "emulators", "run", "batch-endpoint", "--json"]
-    ended = subprocess.run(
-        [*verb, "--state", str(rehearsal.state)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=290,
-    )
-    said = json.loads(ended.stdout.strip().splitlines()[-1])
-    assert said["status"] == "succeeded", ended.stderr
-    assert [step["name"] for step in said["steps"]] == ["connect", *STEPS]
-    details = {step["name"]: step["detail"] for step in said["steps"]}
+    done = performing.perform(rehearsal, "batch-endpoint")
+    assert done.said["status"] == "succeeded", done.shown
+    assert done.steps == STEPS
+    details = done.details
     assert details["score a folder"].endswith("9 files, 500 rows, all labels as training gave them")
     assert "a gain of -" in details["refuse to promote it"]
     assert details["let the schedule run once"].endswith("500 rows; 4 jobs so far")

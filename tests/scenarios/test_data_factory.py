@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,6 +15,7 @@ from azure_adapters.settings import Settings
 from scenarios.data_factory import rehearsed, scenario
 from scenarios.report import Outcome, perform
 from tests.running import Rehearsal
+from tests.scenarios import performing
 
 SETTINGS = Settings(subscription_id="s", resource_group="g", workspace="w", data_factory="f")
 STEPS = [
@@ -86,17 +85,9 @@ def test_the_trigger_and_every_call_name_what_the_folder_has() -> None:
 
 
 def test_from_zero_to_a_pipeline_that_scores(rehearsal: Rehearsal) -> None:
-    verb = [sys.executable, "-m", "emulators", "run", "data-factory", "--json"]
-    ended = subprocess.run(
-        [*verb, "--state", str(rehearsal.state)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=290,
-    )
-    said = json.loads(ended.stdout.strip().splitlines()[-1])
-    assert said["status"] == "succeeded", ended.stderr
-    assert [step["name"] for step in said["steps"]] == ["connect", *STEPS]
-    details = {step["name"]: step["detail"] for step in said["steps"]}
+    done = performing.perform(rehearsal, "data-factory")
+    assert done.said["status"] == "succeeded", done.shown
+    assert done.steps == STEPS
+    details = done.details
     assert details["run the pipeline"].endswith("500 rows, all labels as training gave them")
     assert details["let the trigger fire once"].endswith("all labels as training gave them")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +10,14 @@ import pytest
 
 from data import generate
 from tests.running import Rehearsal
+from tests.scenarios import performing
 from tests.scenarios.test_online_endpoint import STEPS
 
 
 def run(rehearsal: Rehearsal, *words: str) -> tuple[int, dict[str, Any], str]:
     """Run the scenario as a user does; its exit code, its JSON and what it showed."""
-    verb = [sys.executable, "-m", "emulators", "run", "online-endpoint", "--json"]
-    ended = subprocess.run(
-        [*verb, "--state", str(rehearsal.state), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=280,
-    )
-    lines = ended.stdout.strip().splitlines()
-    assert len(lines) == 1, ended.stderr
-    return ended.returncode, json.loads(lines[0]), ended.stderr
+    done = performing.perform(rehearsal, "online-endpoint", *words)
+    return done.code, done.said, done.shown
 
 
 def auc_of(said: dict[str, Any]) -> tuple[float, int]:

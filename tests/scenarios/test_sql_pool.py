@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,6 +15,7 @@ from data import schema
 from scenarios.report import Outcome, perform
 from scenarios.sql_pool import rehearsed, scenario
 from tests.running import Rehearsal
+from tests.scenarios import performing
 
 SETTINGS = Settings(subscription_id="s", resource_group="g", workspace="w", data_factory="f")
 STEPS = [
@@ -102,17 +100,9 @@ def test_batches_are_cut_as_sqlcmd_cuts_them() -> None:
 
 
 def test_from_zero_to_rows_scored_in_the_pool(rehearsal: Rehearsal) -> None:
-    verb = [sys.executable, "-m", "emulators", "run", "sql-pool", "--json"]
-    ended = subprocess.run(
-        [*verb, "--state", str(rehearsal.state)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=290,
-    )
-    said = json.loads(ended.stdout.strip().splitlines()[-1])
-    assert said["status"] == "succeeded", ended.stderr
-    assert [step["name"] for step in said["steps"]] == ["connect", *STEPS]
-    details = {step["name"]: step["detail"] for step in said["steps"]}
+    done = performing.perform(rehearsal, "sql-pool")
+    assert done.said["status"] == "succeeded", done.shown
+    assert done.steps == STEPS
+    details = done.details
     assert details["score by the procedure"] == "500 rows by PREDICT"
     assert details["score by the pipeline"].startswith("501 rows")
