@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from emulators.warehouse.engine.lowering.ddl_plans import (
     rights,
     table_at,
 )
-from emulators.warehouse.engine.lowering.ddl_tables import make_sequence
+from emulators.warehouse.engine.lowering.ddl_tables import column_sql, make_sequence
 from emulators.warehouse.engine.lowering.kinds import Typed, duck, named
 from emulators.warehouse.engine.lowering.plans import LoweringEnv, Plan
 from emulators.warehouse.errors import SqlError, refused
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from emulators.warehouse.engine.lowering.lowering import Lowering
 
 Change = Callable[["Lowering", Table], None]
+_CALLS = re.compile(r"\w\s*\(")
 
 
 def alter_table(cursor: Cursor, lowering: Lowering) -> Plan:
@@ -187,15 +189,39 @@ def _add_column(lowering: Lowering, table: Table, column: TableColumn, with_valu
 
     con, filled = lowering.env.con, ""
     if column.identity:
-        filled = f" DEFAULT CAST(nextval('{table.sequence}') AS {duck(column.type)})"
+        filled = f"CAST(nextval('{table.sequence}') AS {duck(column.type)})"
     elif column.default and (with_values or not column.nullable):
-        filled = f" DEFAULT ({default_of(lowering, column).sql})"
+        filled = default_of(lowering, column).sql
+    if filled and (column.identity or _CALLS.search(column.default)):
+        _rebuild(lowering.env, table, column, filled)
+        return
     at = f"ALTER TABLE {table.source}"
-    con.execute(f"{at} ADD COLUMN {named(column.name)} {duck(column.type)}{filled}")
-    if filled and not column.identity:
+    default = f" DEFAULT ({filled})" if filled else ""
+    con.execute(f"{at} ADD COLUMN {named(column.name)} {duck(column.type)}{default}")
+    if filled:
         con.execute(f"{at} ALTER COLUMN {named(column.name)} DROP DEFAULT")
     if not column.nullable:
         con.execute(f"{at} ALTER COLUMN {named(column.name)} SET NOT NULL")
+
+
+def _rebuild(env: LoweringEnv, table: Table, column: TableColumn, filled: str) -> None:
+    """A column with a value of its own in every row: DuckDB makes it in a new table only.
+
+    Raises:
+        SqlError: the table has keys, which would be lost.
+    """
+    temporary = table.name.startswith("#")
+    if env.flavor != ddl_checks.SYNAPSE and not temporary:
+        for part in env.catalog.parts(table.id, "constraint"):
+            if part.options.get("enforced"):
+                raise refused("a computed column value added to a table with enforced keys")
+    place, _, name = table.source.rpartition(".")
+    passing = f"{place}.{named(f'~rebuilt {table.id}')}"
+    listed = ", ".join(column_sql(c, table.sequence) for c in (*table.columns, column))
+    env.con.execute(f"CREATE {'TEMP ' if temporary else ''}TABLE {passing} ({listed})")
+    env.con.execute(f"INSERT INTO {passing} SELECT *, {filled} FROM {table.source}")
+    env.con.execute(f"DROP TABLE {table.source}")
+    env.con.execute(f"ALTER TABLE {passing} RENAME TO {name}")
 
 
 def _has_rows(con: DuckDBPyConnection, table: Table) -> bool:

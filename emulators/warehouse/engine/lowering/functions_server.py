@@ -150,11 +150,25 @@ def _has_rights(called: Called) -> Typed:
     return Typed(str(int(access.allows(session.principal, right, schema, name))), INT, True)
 
 
+def _session(name: str) -> Function:
+    """What the session tells of itself, where a default asks for it."""
+
+    def write(called: Called) -> Typed:
+        called.need(0)
+        lowering = called.binder.lowering
+        lowering.cacheable = False
+        return _told(lowering.env.session.fact(name))
+
+    return write
+
+
 def _of_principal(asked: str, kind: SqlType, by: str) -> Function:
     """USER_NAME(id), USER_ID(name), DATABASE_PRINCIPAL_ID(name)."""
 
     def write(called: Called) -> Typed:
-        (given,) = called.need(1)
+        if not called.need(0, 1):
+            return _session(called.name.lower())(called)
+        given = called.values[0]
         value = convert(given, INT).sql if by == "principal_id" else f"lower({text_of(given).sql})"
         column = "p.principal_id" if by == "principal_id" else "lower(p.name)"
         called.binder.lowering.cacheable = False
@@ -166,8 +180,9 @@ def _of_principal(asked: str, kind: SqlType, by: str) -> Function:
 
 def _login_name(called: Called) -> Typed:
     """SUSER_SNAME(sid): 0x01 is the administrator's."""
-    called.need(1)
-    return _typed(quoted(str(called.binder.lowering.env.session.fact("suser_sname"))), _NAME)
+    called.need(0, 1)
+    called.binder.lowering.cacheable = False
+    return _told(called.binder.lowering.env.session.fact("suser_sname"))
 
 
 def _file_group(called: Called) -> Typed:
@@ -207,5 +222,6 @@ FUNCTIONS: dict[str, Function] = {
     "DATABASE_PRINCIPAL_ID": _of_principal("principal_id", INT, "name"),
     "SUSER_SNAME": _login_name, "SUSER_NAME": _login_name, "FILEGROUP_NAME": _file_group,
     "COLLATIONPROPERTY": _collation_property, "SESSIONPROPERTY": _session_property,
-    "FULLTEXTSERVICEPROPERTY": _none_installed,
+    "FULLTEXTSERVICEPROPERTY": _none_installed, "ORIGINAL_LOGIN": _session("original_login"),
+    "HOST_NAME": _session("host_name"), "APP_NAME": _session("app_name"),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -151,7 +152,7 @@ def _column_constraint(cursor: Cursor, name: str) -> Constraint | None:
     if cursor.take("CONSTRAINT"):
         called = cursor.name()
     if cursor.take("DEFAULT"):
-        text = _text_of(cursor)
+        text = _default(cursor)
         values = cursor.take("WITH", "VALUES")
         only = (PartColumn(name),)
         return Constraint(line, "D", called, only, definition=text, with_values=values)
@@ -173,7 +174,7 @@ def table_constraint(cursor: Cursor) -> Constraint | None:
     if kind:
         return _key(cursor, Constraint(line, kind, called))
     if cursor.take("DEFAULT"):
-        text = _text_of(cursor)
+        text = _default(cursor)
         cursor.need("FOR")
         only = (PartColumn(cursor.name()),)
         values = cursor.take("WITH", "VALUES")
@@ -243,6 +244,31 @@ def ordered_columns(cursor: Cursor) -> tuple[PartColumn, ...]:
             break
     cursor.need(")")
     return tuple(found)
+
+
+_FACT = re.compile(r"@__([fg])_(\w+)")
+_USERS = {"current_user": "user_name", "session_user": "user_name", "user": "user_name",
+          "system_user": "suser_sname"}  # fmt: skip
+_TOLD = frozenset(
+    {"user_name", "suser_sname", "suser_name", "original_login", "host_name", "app_name", "db_name"}
+)
+
+
+def _default(cursor: Cursor) -> str:
+    """A default's expression, with what the interpreter cut out of it put back.
+
+    Raises:
+        SqlError: it tells of the session what is not known when a row is inserted.
+    """
+    line = cursor.line
+
+    def put_back(found: re.Match[str]) -> str:
+        name = _USERS.get(found[2], found[2])
+        if found[1] == "g" or name not in _TOLD:
+            raise refused(f"the default {'@@' if found[1] == 'g' else ''}{found[2]}", line)
+        return f"{name}()"
+
+    return _FACT.sub(put_back, _text_of(cursor))
 
 
 def _text_of(cursor: Cursor) -> str:
