@@ -21,7 +21,11 @@ def main() -> int:
     parser.add_argument("path", type=Path, help="the corpus: a file or a folder")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     asked = parser.parse_args()
+    if not asked.path.exists():
+        parser.error(f"there is no {asked.path}")
     result = import_module(SUITES[asked.suite]).run(asked.path)
+    if not result["passed"] and not result["failed"]:
+        parser.error(f"there is no case in {asked.path}")
     if asked.json:
         print(json.dumps(result, ensure_ascii=False))
     else:

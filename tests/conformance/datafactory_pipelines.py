@@ -21,7 +21,7 @@ def run(path: Path) -> dict[str, Any]:
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     passed, failed = 0, []
     for file in files:
-        case = json.loads(file.read_text())
+        case = json.loads(file.read_text(encoding="utf-8"))
         problems = check(case)
         if problems:
             name = case.get("id", file.stem)
