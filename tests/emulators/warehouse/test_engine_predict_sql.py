@@ -332,12 +332,12 @@ def test_as_sklearn_says(place: Place, session: SqlSession) -> None:
     pipeline = onnx_models.trained(frame, GradientBoostingClassifier(n_estimators=5))
     content = onnx_models.converted(pipeline, frame)
     columns = ", ".join(
-        f"{name} {'real' if name.startswith('n') else 'nvarchar(10)'}" for name in frame
+        f"{name} {'real' if name.startswith('n') else 'nvarchar(10)'}" for name in map(str, frame)
     )
     run(session, f"CREATE TABLE learned (id int, {columns})")
     rows = [
         f"({at}, {', '.join(f'N{v!r}' if isinstance(v, str) else f'{v:.9e}' for v in row)})"
-        for at, row in enumerate(frame.itertuples(index=False))
+        for at, row in enumerate(frame.to_numpy().tolist())
     ]
     run(session, "INSERT INTO learned VALUES " + ", ".join(rows))
     asked = f"""SELECT d.id, p.chance FROM PREDICT(MODEL = 0x{content.hex()}, DATA = learned AS d,
@@ -358,7 +358,7 @@ RUNTIME = ONNX) {WITH}"""
     try:
         told = lines(session.batch(asked))
     except Exception as failure:  # the engine's own kind for a batch that was cancelled
-        told = [type(failure).__name__]
+        told = [str(type(failure).__name__)]
     timer.cancel()
     took = time.perf_counter() - begun
     assert took < 5, took
