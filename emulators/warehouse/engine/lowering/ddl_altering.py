@@ -11,7 +11,13 @@ from emulators.warehouse.engine.catalog.model import Table, TableColumn
 from emulators.warehouse.engine.lowering import ddl_checks, ddl_plans, read_ddl
 from emulators.warehouse.engine.lowering.casts import assign
 from emulators.warehouse.engine.lowering.cursor import Cursor
-from emulators.warehouse.engine.lowering.ddl_parts import add_constraint, check_columns, release
+from emulators.warehouse.engine.lowering.ddl_parts import (
+    add_constraint,
+    check_columns,
+    hold,
+    lift,
+    release,
+)
 from emulators.warehouse.engine.lowering.ddl_plans import (
     cannot_find,
     defining,
@@ -46,15 +52,27 @@ def alter_table(cursor: Cursor, lowering: Lowering) -> Plan:
     env, (schema, name) = lowering.env, place(lowering, target)
 
     def work(con: DuckDBPyConnection) -> None:
+        lift(env, _there(env, schema, name, target.text))
         for change in changes:
-            table = table_at(env, schema, name)
-            if table is None or table.kind != "U":
-                raise cannot_find(4902, target.text)
-            change(lowering, table)
-            if schema:
-                env.catalog.touch(table.id)
+            change(lowering, _there(env, schema, name, target.text))
+        table = _there(env, schema, name, target.text)
+        hold(env, table)
+        if schema:
+            env.catalog.touch(table.id)
 
     return defining(rights(schema, name, "ALTER"), work)
+
+
+def _there(env: LoweringEnv, schema: str, name: str, text: str) -> Table:
+    """The table as it is now.
+
+    Raises:
+        SqlError: 4902: there is none.
+    """
+    table = table_at(env, schema, name)
+    if table is None or table.kind != "U":
+        raise cannot_find(4902, text)
+    return table
 
 
 def _changes(cursor: Cursor) -> list[Change]:
@@ -193,7 +211,8 @@ def _add_column(lowering: Lowering, table: Table, column: TableColumn, with_valu
     elif column.default and (with_values or not column.nullable):
         filled = default_of(lowering, column).sql
     if filled and (column.identity or _CALLS.search(column.default)):
-        _rebuild(lowering.env, table, column, filled)
+        values = [*(named(c.name) for c in table.columns), filled]
+        _rebuild(lowering.env, table, [*table.columns, column], values)
         return
     at = f"ALTER TABLE {table.source}"
     default = f" DEFAULT ({filled})" if filled else ""
@@ -204,22 +223,14 @@ def _add_column(lowering: Lowering, table: Table, column: TableColumn, with_valu
         con.execute(f"{at} ALTER COLUMN {named(column.name)} SET NOT NULL")
 
 
-def _rebuild(env: LoweringEnv, table: Table, column: TableColumn, filled: str) -> None:
-    """A column with a value of its own in every row: DuckDB makes it in a new table only.
-
-    Raises:
-        SqlError: the table has keys, which would be lost.
-    """
+def _rebuild(env: LoweringEnv, table: Table, columns: list[TableColumn], values: list[str]) -> None:
+    """Make the table anew: what DuckDB does not do to one that is there."""
     temporary = table.name.startswith("#")
-    if env.flavor != ddl_checks.SYNAPSE and not temporary:
-        for part in env.catalog.parts(table.id, "constraint"):
-            if part.options.get("enforced"):
-                raise refused("a computed column value added to a table with enforced keys")
     place, _, name = table.source.rpartition(".")
     passing = f"{place}.{named(f'~rebuilt {table.id}')}"
-    listed = ", ".join(column_sql(c, table.sequence) for c in (*table.columns, column))
+    listed = ", ".join(column_sql(c, table.sequence) for c in columns)
     env.con.execute(f"CREATE {'TEMP ' if temporary else ''}TABLE {passing} ({listed})")
-    env.con.execute(f"INSERT INTO {passing} SELECT *, {filled} FROM {table.source}")
+    env.con.execute(f"INSERT INTO {passing} SELECT {', '.join(values)} FROM {table.source}")
     env.con.execute(f"DROP TABLE {table.source}")
     env.con.execute(f"ALTER TABLE {passing} RENAME TO {name}")
 
@@ -254,18 +265,31 @@ def _altered(cursor: Cursor) -> Change:
         if column.default and column.type.name != kind.name:
             raise _depended(env, table, column)
         nullable = asked.nullable is not False and not column.identity
-        place = f"ALTER TABLE {table.source} ALTER COLUMN {named(column.name)}"
-        if duck(kind) != duck(column.type) or kind != column.type:
-            made = assign(Typed(named(column.name), column.type, column.nullable), kind)
-            con.execute(f"{place} SET DATA TYPE {duck(kind)} USING ({made.sql})")
+        made = replace(column, type=kind, nullable=nullable)
         if column.nullable and not nullable:
             _check_no_nulls(env, table, column)
-            con.execute(f"{place} SET NOT NULL")
-        elif nullable and not column.nullable:
-            con.execute(f"{place} DROP NOT NULL")
-        _replace(env, table, column.name, replace(column, type=kind, nullable=nullable))
+        value = assign(Typed(named(column.name), column.type, column.nullable), kind).sql
+        if env.flavor != ddl_checks.SYNAPSE or column.identity:
+            changed = [made if c is column else c for c in table.columns]
+            values = [value if c is column else named(c.name) for c in table.columns]
+            _rebuild(env, table, changed, values)
+        else:
+            _change_in_place(con, table, column, made, value)
+        _replace(env, table, column.name, made)
 
     return change
+
+
+def _change_in_place(
+    con: DuckDBPyConnection, table: Table, column: TableColumn, made: TableColumn, value: str
+) -> None:
+    place = f"ALTER TABLE {table.source} ALTER COLUMN {named(column.name)}"
+    if made.type != column.type:
+        con.execute(f"{place} SET DATA TYPE {duck(made.type)} USING ({value})")
+    if column.nullable and not made.nullable:
+        con.execute(f"{place} SET NOT NULL")
+    elif made.nullable and not column.nullable:
+        con.execute(f"{place} DROP NOT NULL")
 
 
 def _check_no_nulls(env: LoweringEnv, table: Table, column: TableColumn) -> None:

@@ -39,7 +39,7 @@ def add_constraint(env: LoweringEnv, table: Table, asked: read_ddl.Constraint) -
     """
     if table.name.startswith("#"):
         if asked.type != "D":
-            _enforce(env, table, asked, env.catalog.next_id())
+            _enforce(env, table, asked.columns, env.catalog.next_id())
         return
     if asked.name and (
         env.catalog.constraint(table.schema, asked.name)
@@ -62,7 +62,7 @@ def add_constraint(env: LoweringEnv, table: Table, asked: read_ddl.Constraint) -
     options = {"type": asked.type, "number": 0, "index": index.number, "named": bool(asked.name),
                "enforced": env.flavor != ddl_checks.SYNAPSE}  # fmt: skip
     made = env.catalog.put_part("constraint", table.id, name, options, asked.columns)
-    _enforce(env, table, asked, made.id)
+    _enforce(env, table, asked.columns, made.id)
 
 
 def _has_first(env: LoweringEnv, table: Table) -> bool:
@@ -76,12 +76,37 @@ def _drop_heap(env: LoweringEnv, table: Table, asked: read_ddl.Constraint) -> No
                 env.catalog.drop_part(part)
 
 
-def _enforce(env: LoweringEnv, table: Table, asked: read_ddl.Constraint, number: int) -> None:
+def _enforce(env: LoweringEnv, table: Table, columns: Sequence[PartColumn], number: int) -> None:
     """Keys of a managed instance hold; a dedicated pool's never do."""
     if env.flavor == ddl_checks.SYNAPSE:
         return
-    listed = ", ".join(named(c.name) for c in asked.columns)
-    env.con.execute(f"CREATE UNIQUE INDEX {named(f'key_{number}')} ON {table.source} ({listed})")
+    listed = ", ".join(named(c.name) for c in columns)
+    name = named(f"key_{number}")
+    env.con.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {table.source} ({listed})")
+
+
+def _holding(env: LoweringEnv, table: Table) -> list[Part]:
+    """The parts of a table that hold its rows to something."""
+    if env.flavor == ddl_checks.SYNAPSE or table.name.startswith("#"):
+        return []
+    return [
+        part
+        for part in env.catalog.parts(table.id)
+        if part.options.get("enforced")
+        or (part.kind == "index" and part.options.get("unique") and "key" not in part.options)
+    ]
+
+
+def lift(env: LoweringEnv, table: Table) -> None:
+    """Let go of a table's keys while it is altered: DuckDB alters no table with an index."""
+    for part in _holding(env, table):
+        env.con.execute(f"DROP INDEX IF EXISTS {named(table.schema)}.{named(f'key_{part.id}')}")
+
+
+def hold(env: LoweringEnv, table: Table) -> None:
+    """Hold a table's rows to its keys again."""
+    for part in _holding(env, table):
+        _enforce(env, table, [c for c in part.columns if not c.included], part.id)
 
 
 def release(env: LoweringEnv, table: Table, part: Part) -> None:
@@ -162,9 +187,9 @@ def create_index(cursor: Cursor, lowering: Lowering) -> Plan:
         check_columns(table, columns)
         if not table.name.startswith("#"):
             _add_index(env, table, name, options, columns, rebuilt)
-        if unique:
-            key = read_ddl.Constraint(line, "UQ", name, columns)
-            _enforce(env, table, key, env.catalog.next_id())
+            hold(env, table)
+        elif unique:
+            _enforce(env, table, columns, env.catalog.next_id())
 
     return defining(rights(schema, table_name, "ALTER"), work)
 
@@ -185,6 +210,7 @@ def _add_index(
         text = f"The operation failed because an index or statistics with name '{name}' already exists on table '{table.name}'."
         raise SqlError(1913, 16, 1, text)
     if held is not None:
+        lift(env, table)
         env.catalog.drop_part(held)
         parts.remove(held)
     if not options["type"].startswith("CLUSTERED"):
@@ -276,7 +302,9 @@ def drop_index(cursor: Cursor, lowering: Lowering) -> Plan:
                 " enforcement."
             )
             raise SqlError(3723, 16, 4, text)
+        lift(env, table)
         env.catalog.drop_part(found)
+        hold(env, table)
         if found.number == 1:
             env.catalog.put_part("index", table.id, "", {"type": "HEAP", "number": 0})
             env.catalog.set_options(table, {**table.options, "index": "HEAP"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulators.warehouse.engine.lowering import ddl_plans
+from emulators.warehouse.engine.lowering import ddl_parts, ddl_plans
 from emulators.warehouse.engine.lowering.cursor import Cursor
 from emulators.warehouse.engine.lowering.ddl_plans import defining, exists, place
 from emulators.warehouse.engine.lowering.kinds import named
@@ -114,6 +114,9 @@ def alter_schema(cursor: Cursor, lowering: Lowering) -> Plan:
             ddl_tables.copied(env, table, spelled)
         env.catalog.forget_grants(table.schema, table.name)
         env.catalog.move(table.id, spelled, table.name)
+        moved = env.catalog.table(spelled, table.name)
+        if moved is not None and moved.kind == "U":
+            ddl_parts.hold(env, moved)
         ddl_plans.settled_later(env)
 
     return defining(((name, "", "ALTER"), (schema, plain, "ALTER")), work)
