@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 MODULES = (
     "control_plane", "scoring", "gateway", "storage", "warm_runner", "jobs", "batch", "scenario",
     "datafactory_runs",
-    "expressions", "warehouse_rows",
+    "expressions", "warehouse_rows", "predict",
 )  # fmt: skip
 HEAD = """# Performance
 
