@@ -37,6 +37,15 @@ def keyword(near: str, line: int = 1) -> SqlError:
     return SqlError(156, 15, 1, f"Incorrect syntax near the keyword '{near}'.", line)
 
 
+def too_deep() -> SqlError:
+    """191: more nesting than can be followed."""
+    text = (
+        "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up "
+        "into smaller queries."
+    )
+    return SqlError(191, 15, 1, text)
+
+
 def undeclared(name: str, line: int = 1) -> SqlError:
     """137: a variable that was not declared; `name` with its `@`."""
     return SqlError(137, 15, 2, f'Must declare the scalar variable "{name}".', line)

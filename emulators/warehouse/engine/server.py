@@ -11,7 +11,7 @@ from emulators.warehouse.engine import admin
 from emulators.warehouse.engine.answers import Login, LoginFailed
 from emulators.warehouse.engine.databases import Database, Databases
 from emulators.warehouse.engine.security.access import Access
-from emulators.warehouse.engine.security.logins import Logins, Principal
+from emulators.warehouse.engine.security.logins import TOKEN_HOLDER, Logins, Principal, refused
 from emulators.warehouse.engine.tsql.monitoring import Requests
 from emulators.warehouse.engine.tsql.session import SqlSession
 from emulators.warehouse.errors import SqlError
@@ -57,6 +57,8 @@ class Server:
         except SqlError:
             raise _no_database(wanted) from None
         user = _user_in(database, principal)
+        if user is None and principal.external:
+            raise refused(TOKEN_HOLDER)
         if user is None:
             raise _no_database(wanted)
         session = SqlSession(self, database, user, next(self._numbers))

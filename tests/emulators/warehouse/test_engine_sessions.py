@@ -166,6 +166,30 @@ def test_entra_tokens_enter(place: Place) -> None:
     assert refused.value.number == 18456
 
 
+def test_a_token_of_nobody_here_fails_as_a_login(place: Place) -> None:
+    """18456 and not 4060, after which python-tds tries again until its time is over."""
+    theirs = place.ctx.tokens.issue(
+        "https://database.windows.net/", object_id="00000000-0000-0000-0000-000000000009"
+    )
+    with pytest.raises(LoginFailed) as refused:
+        place.server.login(Login(token=theirs, database="sqlpool"))
+    assert refused.value.number == 18456
+    assert refused.value.text == "Login failed for user '<token-identified principal>'."
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["IF 1=1 " * 5000 + "SELECT 1", "BEGIN " * 3000 + "SELECT 1 " + "END " * 3000,
+     "SELECT " + "(" * 5000 + "1" + ")" * 5000],
+    ids=["branches", "blocks", "parentheses"],
+)  # fmt: skip
+def test_too_deep_a_nest_is_an_error_of_the_batch(place: Place, text: str) -> None:
+    session = place.login()
+    assert run(session, text)[0].startswith("error 191")
+    assert run(session, "SELECT 1") == ["| 1 |"]
+    session.close()
+
+
 def call(session: Any, name: str, *given: Any) -> list[str]:
     arguments = [
         one

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -276,3 +278,13 @@ def test_functions_and_views_are_read() -> None:
 def test_modules_that_are_not_emulated_say_so(text: str) -> None:
     with pytest.raises(SqlError):
         parse_module(text)
+
+
+@pytest.mark.parametrize(("opens", "closes"), [("'", "'"), ("[", "]"), ('"', '"')])
+def test_a_long_literal_is_one_quick_step(opens: str, closes: str) -> None:
+    """Nobody else's query waits while megabytes of text are read."""
+    text = f"SELECT {opens}{'x' * 8_000_000}{closes}"
+    began = time.process_time()
+    tokens = tokenize(text)
+    assert time.process_time() - began < 1
+    assert len(tokens[1].text) == 8_000_002

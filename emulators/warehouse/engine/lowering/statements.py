@@ -28,7 +28,7 @@ from emulators.warehouse.engine.lowering.queries import Columns, Made
 from emulators.warehouse.engine.lowering.read_changes import statement
 from emulators.warehouse.engine.lowering.read_expressions import expression
 from emulators.warehouse.engine.lowering.scopes import Scope
-from emulators.warehouse.errors import SqlError, refused
+from emulators.warehouse.errors import SqlError, refused, too_deep
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,8 +54,7 @@ def lower_statement(text: str, env: LoweringEnv) -> Plan:
             return _definition(text, lowering)
         return _plan(asked, lowering)
     except RecursionError:
-        text = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries."
-        raise SqlError(191, 15, 1, text) from None
+        raise too_deep() from None
 
 
 def lower_scalar(text: str, env: LoweringEnv) -> Plan:
@@ -67,8 +66,7 @@ def lower_scalar(text: str, env: LoweringEnv) -> Plan:
         cursor.finish()
         value = lowering.binder.value(asked, Scope())
     except RecursionError:
-        text = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries."
-        raise SqlError(191, 15, 1, text) from None
+        raise too_deep() from None
     if value.type.name == "null":
         value = convert(value, INT)
     made = Made(f"SELECT {value.sql} AS c1", (("", value.type, value.nullable),))
@@ -192,13 +190,13 @@ class Runner:
         asked = sql or self.sql
         running = self._begun(con, values)
         try:
-            row = con.execute(asked, self.given(values, asked)).fetchone()
+            rows = con.execute(asked, self.given(values, asked)).fetchall()
         except Exception as why:
             self._ended(running, why)
             raise
         if running is not None:
             running.end()
-        return int(row[0]) if row else 0
+        return int(rows[0][0]) if rows else 0
 
     def returned(self, con: DuckDBPyConnection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """What a change with RETURNING gives back."""

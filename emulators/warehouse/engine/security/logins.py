@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 AUDIENCES = ("https://database.windows.net", "https://sql.azuresynapse.net")
 """What an Entra token for SQL is issued for."""
 
+TOKEN_HOLDER = "<token-identified principal>"
+"""Who it is that a token did not let in, as Azure tells them."""
+
 _NAMING = ("upn", "unique_name", "preferred_username", "email", "name", "app_displayname")
 _WORK = 2**13
 """scrypt's cost: about 20 ms a login."""
@@ -136,7 +139,7 @@ class Logins:
         try:
             who = self._ctx.tokens.verify(token, AUDIENCES)
         except Unauthorized:
-            raise refused("<token-identified principal>") from None
+            raise refused(TOKEN_HOLDER) from None
         claims = who.claims
         told = [claims.get(claim) for claim in _NAMING]
         told.append(str(claims.get("xms_mirid", "")).rpartition("/")[2])

@@ -35,7 +35,7 @@ from emulators.warehouse.engine.tsql.nodes import Fragment
 from emulators.warehouse.engine.tsql.planning import Plans
 from emulators.warehouse.engine.tsql.transactions import Transactions
 from emulators.warehouse.engine.types import SqlType
-from emulators.warehouse.errors import SqlError, denied
+from emulators.warehouse.errors import SqlError, denied, too_deep
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -161,7 +161,8 @@ class SqlSession:
         except Cancelled:
             if self.transactions.count and self.broken():
                 self.transactions.doom()
-        except SqlError as error:
+        except (SqlError, RecursionError) as failure:
+            error = failure if isinstance(failure, SqlError) else too_deep()
             running.settle(self, error)
             yield running.failed(error)
         finally:
