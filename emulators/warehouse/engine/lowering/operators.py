@@ -31,6 +31,8 @@ from emulators.warehouse.errors import SqlError
 
 APPROXIMATE = frozenset({"float", "real"})
 DATETIMES = frozenset({"datetime", "smalldatetime"})
+NARROW = 18
+"""Digits of DuckDB's 64-bit decimals, which overflow rather than become wider ones."""
 LARGEST = {"varchar": 8000, "char": 8000, "nvarchar": 4000, "nchar": 4000, "varbinary": 8000}
 
 
@@ -148,6 +150,8 @@ def _exact(operator: str, left: Typed, right: Typed, kind: SqlType) -> Typed:
     is_money = kind.name in ("money", "smallmoney")
     target = kind if is_money else arithmetic(operator, x, y)
     a, b = _decimal_sql(left, x), _decimal_sql(right, y)
+    if target.precision > NARROW >= max(x.precision, y.precision):
+        a = f"CAST({a} AS DECIMAL({NARROW + 1},{x.scale}))"
     if operator == "/":
         return Typed(_quotient(a, x, b, y, target), target, nullable)
     if operator == "*" and x.precision + y.precision > 38:
