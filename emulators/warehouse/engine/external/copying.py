@@ -186,8 +186,7 @@ class _Load:
             listed = ", ".join(named(c.name) for c, _ in self._columns)
             written = ", ".join(self._value(c, one, kinds).sql for c, one in self._columns)
             sql = f"INSERT INTO {self._table.source} ({listed}) SELECT {written} FROM {named(_STAGE)}{where}"  # noqa: E501
-            row = self._con.execute(sql).fetchone()
-            made = int(row[0]) if row else 0
+            ((made,),) = self._con.execute(sql).fetchall()
         except duckdb.Error as failure:
             raise self._told(from_duckdb(failure)) from None
         finally:

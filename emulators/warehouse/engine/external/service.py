@@ -56,8 +56,8 @@ class External(Fetcher):
         if not checks:
             return ""
         where = f" WHERE {' AND '.join(checks)}"
-        row = con.execute(f"SELECT count(*) FROM {named(name)}{where}").fetchone()
-        rejected = total - int(row[0])
+        ((fitting,),) = con.execute(f"SELECT count(*) FROM {named(name)}{where}").fetchall()
+        rejected = total - int(fitting)
         percent = table.options.get("reject_type") == "percentage"
         share = 100.0 * rejected / total if percent and total else float(rejected)
         if share > limit:
