@@ -11,8 +11,6 @@ from emulators.kernel.store import Table
 RUN_FINAL = frozenset({"Succeeded", "Failed", "Cancelled"})
 """Statuses a pipeline run ends in; before: Queued, InProgress, Canceling."""
 
-ACTIVITY_FINAL = frozenset({"Succeeded", "Failed", "Cancelled", "Skipped", "Inactive"})
-
 
 @dataclass(frozen=True, slots=True)
 class Factory:

@@ -97,11 +97,6 @@ def replaced(far_side: Send) -> Iterator[None]:
         _stand_in.reset(token)
 
 
-def is_replaced() -> bool:
-    """Whether a test's far side answers."""
-    return _stand_in.get() is not None
-
-
 async def send(ctx: Context, ask: Ask) -> Answer:
     """Send one request and read the whole answer. Redirects are not followed.
 

@@ -12,7 +12,6 @@ from emulators.datafactory.engine.connections.blobs import Blob, Store
 from emulators.datafactory.engine.connections.failing import ConnectionFailed, NotEmulated
 from emulators.datafactory.engine.connections.resolving import Dataset
 
-FILE_KINDS = frozenset({"delimitedtext", "json", "parquet", "binary", "azureblob"})
 LOCATIONS = frozenset({"azureblobstoragelocation", "azureblobfslocation", "httpserverlocation"})
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 from emulators.datafactory.engine.connections import credentials
@@ -238,6 +239,29 @@ def _said(failed: BaseException) -> str:
     return type(failed).__name__
 
 
+def _connecting(ctx: Context, login: Login, timeout_s: float) -> Callable[[], Any]:
+    """What connects as a login says; it blocks until it has."""
+    import pytds
+
+    host, port = _reached(ctx, login)
+    who: dict[str, Any] = {"user": login.user, "password": login.password}
+    if login.token:
+        who = {"access_token_callable": lambda: login.token}
+    if is_azure(login.host):
+        who |= {"cafile": str(ctx.state / "tls" / "ca.pem"), "validate_host": False}
+    return partial(
+        pytds.connect,
+        host,
+        login.database,
+        port=port,
+        timeout=timeout_s,
+        login_timeout=LOGIN_TIMEOUT_S,
+        autocommit=True,
+        appname="Data Factory",
+        **who,
+    )
+
+
 @asynccontextmanager
 async def opened(
     caller: Caller, linked: LinkedService, *, timeout_s: float = 7200.0
@@ -254,26 +278,7 @@ async def opened(
     import pytds
 
     login = await login_of(caller, linked)
-    host, port = _reached(caller.ctx, login)
-    ours = is_azure(login.host)
-    who: dict[str, Any] = {"user": login.user, "password": login.password}
-    if login.token:
-        who = {"access_token_callable": lambda: login.token}
-    if ours:
-        who |= {"cafile": str(caller.ctx.state / "tls" / "ca.pem"), "validate_host": False}
-
-    def connect() -> Any:
-        return pytds.connect(
-            host,
-            login.database,
-            port=port,
-            timeout=timeout_s,
-            login_timeout=LOGIN_TIMEOUT_S,
-            autocommit=True,
-            appname="Data Factory",
-            **who,
-        )
-
+    connect = _connecting(caller.ctx, login, timeout_s)
     # A thread of its own: were the loop's threads all waiting for answers, the warehouse, which may
     # be in this process, might have none to find them with.
     thread = ThreadPoolExecutor(1, thread_name_prefix="datafactory-sql")

@@ -60,13 +60,13 @@ def _rows(ctx: Context, reference: PipelineRun) -> list[ActivityRun]:
     while at is not None and at.id not in seen:
         seen.add(at.id)
         own = sorted(ctx.store.scan(ACTIVITY_RUNS, at.id), key=lambda row: row.sequence)
-        found = [*own_first(found, own), *found]
+        found = [*_not_repeated(found, own), *found]
         restarted = at.reference is not None and at.restart_at is not None
         at = ctx.store.get(RUNS, at.factory, str(at.reference)) if restarted else None
     return found
 
 
-def own_first(later: list[ActivityRun], earlier: list[ActivityRun]) -> list[ActivityRun]:
+def _not_repeated(later: list[ActivityRun], earlier: list[ActivityRun]) -> list[ActivityRun]:
     """The rows of an earlier run whose top-level activities the later runs did not repeat."""
     repeated = {_top(row) for row in later if row.status != "Skipped"}
     return [row for row in earlier if _top(row) not in repeated]
