@@ -21,7 +21,9 @@ _INVALID = (
 
 def is_aggregate(node: Any) -> bool:
     """Whether a node is an aggregate over the group, not over a window."""
-    return isinstance(node, tree.Call) and node.over is None and node.name in FUNCTIONS
+    if not isinstance(node, tree.Call) or node.over is not None:
+        return False
+    return node.name in FUNCTIONS and not node.name.startswith("GROUPING")
 
 
 def aggregates(node: Any) -> bool:
@@ -70,9 +72,10 @@ class Grouping:
         if is_aggregate(node) and aggregates(node.arguments):
             text = "Cannot perform an aggregate function on an expression containing an aggregate or a subquery."
             raise SqlError(130, 15, 1, text, node.line)
-        if not self.active or is_aggregate(node) or node is None:
-            return
         if isinstance(node, tree.Call) and node.name in ("GROUPING", "GROUPING_ID"):
+            self._grouped(node)
+            return
+        if not self.active or is_aggregate(node) or node is None:
             return
         if isinstance(node, tree.Expression) and shape(node, self._scope) in self._keys:
             return
@@ -84,6 +87,12 @@ class Grouping:
                     self._column(tree.Name(node.line, (origin.alias, one.name)), number, place)
         for one in _children(node):
             self.check(one, number, place)
+
+    def _grouped(self, node: tree.Call) -> None:
+        for at, one in enumerate(node.arguments, 1):
+            if shape(one, self._scope) not in self._keys:
+                text = f"Argument {at} of the {node.name} function does not match any of the expressions in the GROUP BY clause."
+                raise SqlError(8161, 16, 1, text, node.line)
 
     def _column(self, node: tree.Name, number: int, place: str) -> None:
         owner = self._scope.owner(node)

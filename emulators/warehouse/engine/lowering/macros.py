@@ -29,6 +29,9 @@ _WHOLE = r"'\s*[+-]?\s*[0-9]*\s*'"
 _DECIMAL = r"'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)'"
 _FLOAT = r"'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eEdD][+-]?[0-9]+)?'"
 
+LONGEST_REPEATED = 1 << 27
+"""Bytes that REPLICATE and SPACE make at most: DuckDB neither counts them nor stops among them."""
+
 MACROS: dict[str, str] = {
     "fail(number, severity, state, message)": "error('§' || number || '|' || severity || '|' || state || '|' || message)",
     "pointed(x, scale)": """CASE WHEN scale = 0 THEN CAST(x AS VARCHAR) ELSE CASE WHEN x < 0 THEN '-' ELSE '' END
@@ -111,10 +114,16 @@ MACROS: dict[str, str] = {
         WHEN needle = '' THEN 0 ELSE strpos(lower(x), lower(needle)) END""",
     "stuff(x, start, n, y)": """CASE WHEN start < 1 OR start > length(x) OR n < 0 THEN NULL
         ELSE left(x, start - 1) || coalesce(y, '') || substring(x, start + n) END""",
-    "repeat_of(x, n)": "CASE WHEN n < 0 THEN NULL ELSE repeat(x, n) END",
+    "repeat_of(x, n)": f"""CASE WHEN n < 0 THEN NULL
+        WHEN n > {LONGEST_REPEATED} // greatest(strlen(x), 1) THEN {SCHEMA}.fail(701, 17, 123,
+          'There is insufficient system memory to repeat a text to more than {LONGEST_REPEATED} bytes.')
+        ELSE repeat(x, n) END""",
+    "repeat_short(x, n, most)": """CASE WHEN n IS NULL OR n < 0 THEN NULL
+        ELSE left(repeat(x, least(n, most)), most) END""",
     "replace_of(x, a, b)": """CASE WHEN x IS NULL OR a IS NULL OR b IS NULL THEN NULL WHEN a = '' THEN x
         ELSE regexp_replace(x, regexp_escape(a), replace(b, '\\', '\\\\'), 'gi') END""",
-    "str_of(x, n, d)": """CASE WHEN length(printf('%.' || d || 'f', x)) > n AND length(printf('%.0f', x)) > n THEN repeat('*', n)
+    "str_of(x, n, places)": f"{SCHEMA}.str_with(x, n, least(greatest(places, 0), 16))",
+    "str_with(x, n, d)": """CASE WHEN length(printf('%.' || d || 'f', x)) > n AND length(printf('%.0f', x)) > n THEN repeat('*', n)
         ELSE lpad(left(printf('%.' || d || 'f', x), n), n, ' ') END""",
     "initial(x)": "CASE WHEN x = '' THEN NULL ELSE ascii(x) END",
     "like_(x, pattern)": "regexp_full_match(x, pattern, 'si')",
@@ -133,7 +142,7 @@ MACROS: dict[str, str] = {
     "json_path(path)": "CASE WHEN path IN ('$', 'lax $', 'strict $') THEN '$' ELSE regexp_replace(path, '^(lax|strict) ', '') END",
     "json_value_of(x, path)": """CASE WHEN NOT coalesce(json_valid(x), false) THEN CASE WHEN x IS NULL THEN NULL ELSE rehearsal.fail(13609, 16, 2, 'JSON text is not properly formatted. Unexpected character ''' || left(x, 1) || ''' is found at position 0.') END
         WHEN json_type(x, rehearsal.json_path(path)) IN ('OBJECT', 'ARRAY') THEN NULL ELSE json_extract_string(x, rehearsal.json_path(path)) END""",
-    "json_query_of(x, path)": "CASE WHEN json_type(x, rehearsal.json_path(path)) IN ('OBJECT', 'ARRAY') THEN CAST(json_extract(x, rehearsal.json_path(path)) AS VARCHAR) END",
+    "json_query_of(x, path)": "CASE WHEN NOT coalesce(json_valid(x), false) THEN CASE WHEN x IS NULL THEN NULL ELSE rehearsal.fail(13609, 16, 2, 'JSON text is not properly formatted. Unexpected character ''' || left(x, 1) || ''' is found at position 0.') END WHEN json_type(x, rehearsal.json_path(path)) IN ('OBJECT', 'ARRAY') THEN CAST(json_extract(x, rehearsal.json_path(path)) AS VARCHAR) END",
 }  # fmt: skip
 
 

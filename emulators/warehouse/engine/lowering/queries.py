@@ -221,7 +221,14 @@ class Queries:
         return f"{body.items[int(at) - 1][1].sql} {direction}" if at.isdigit() else term
 
     def _count(self, asked: tree.Expression, scope: Scope) -> str:
-        value = self.lowering.binder.value(asked, scope)
+        around = Scope(outer=scope.outer, commons=scope.commons)
+        try:
+            value = self.lowering.binder.value(asked, around)
+        except SqlError as error:
+            if error.number not in (207, 4104) or not isinstance(asked, tree.Name):
+                raise
+            text = f'The reference to column "{asked.parts[-1]}" is not allowed in an argument to a TOP, OFFSET, or FETCH clause. Only references to columns at an outer scope or standalone expressions and subqueries are allowed here.'
+            raise SqlError(4115, 15, 1, text, asked.line) from None
         if value.type.name not in (
             "int",
             "bigint",
