@@ -145,11 +145,34 @@ def checked(body: Mapping[str, Any]) -> dict[str, Any]:
     properties = body.get("properties") or {}
     if not isinstance(properties, dict):
         raise InvalidPayload("'properties' must be an object.", target="properties")
-    if not isinstance(body.get("tags") or {}, dict):
-        raise InvalidPayload("'tags' must be an object.", target="tags")
+    _check_head(body)
     check_global_parameters(properties.get("globalParameters") or {})
     computed = ("provisioningState", "createTime", "version")
     return {name: value for name, value in properties.items() if name not in computed}
+
+
+def _check_head(body: Mapping[str, Any]) -> None:
+    """Let pass what stands beside the properties."""
+    if not isinstance(body.get("location"), str | None):
+        raise InvalidPayload("'location' must be a text.", target="location")
+    if not _maps(body.get("tags"), str):
+        raise InvalidPayload("'tags' must be an object of texts.", target="tags")
+    identity = body.get("identity")
+    if not isinstance(identity, dict | None) or not isinstance(
+        (identity or {}).get("type"), str | None
+    ):
+        raise InvalidPayload("'identity' must be an object with a 'type'.", target="identity")
+    if not _maps((identity or {}).get("userAssignedIdentities"), dict):
+        raise InvalidPayload(
+            "'userAssignedIdentities' must have an object for each id.", target="identity"
+        )
+
+
+def _maps(given: Any, kind: type) -> bool:
+    """Whether it is missing, or an object whose values are of this type or null."""
+    if given is None:
+        return True
+    return isinstance(given, dict) and all(isinstance(one, kind | None) for one in given.values())
 
 
 def check_global_parameters(given: Any) -> None:
@@ -267,7 +290,7 @@ async def check_group(ctx: Context, at: Scope) -> None:
 
 def _identity(ctx: Context, given: Any, was: Factory | None) -> dict[str, Any] | None:
     """The identity with the ids that Azure would give it."""
-    if not isinstance(given, dict) or not given.get("type"):
+    if not given or not given.get("type"):
         return None
     kept = (was.identity if was else None) or {}
     made: dict[str, Any] = {"type": given["type"]}

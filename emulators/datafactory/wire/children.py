@@ -138,7 +138,8 @@ async def patch_runtime(request: Request) -> Reply:
     """Change the update settings of a self-hosted integration runtime."""
     ctx, at = context_of(request), child_of(request, "integrationruntimes")
     was = resources.get(ctx, at)
-    properties = {**was.properties, **await read_json(request)}
+    merged = {"properties": {**was.properties, **await read_json(request)}}
+    properties = resources.properties_in(merged, typed=True)
     return Reply(200, encode(at.factory, publishing.publish(ctx, at, properties)))
 
 

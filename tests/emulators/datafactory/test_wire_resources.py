@@ -218,3 +218,33 @@ def test_the_explicit_door_leads_to_a_workspace_and_on_through_its_pages(site: W
     rest = site.ask("GET", first["nextLink"], token=token).json()
     assert [one["name"] for one in rest["value"]] == ["P100"]
     assert "nextLink" not in rest
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"location": 5},
+        {"tags": []},
+        {"tags": {"a": 5}},
+        {"identity": "SystemAssigned"},
+        {"identity": {"type": 5}},
+        {"identity": {"type": "UserAssigned", "userAssignedIdentities": ["x"]}},
+        {"identity": {"type": "UserAssigned", "userAssignedIdentities": {"x": 5}}},
+        {"properties": {"globalParameters": {"a": 5}}},
+    ],
+)
+def test_members_of_another_shape_are_refused(site: Wire, member: dict[str, Any]) -> None:
+    for path in (FACTORY, WORKSPACE):
+        answer = site.arm("PUT", path, json={"location": "eastus", **member})
+        assert (answer.status_code, code(answer)) == (400, "InvalidRequestContent")
+    changed = site.arm("PATCH", FACTORY, json=member)
+    assert (changed.status_code, code(changed)) == (400, "InvalidRequestContent")
+
+
+def test_an_update_leaves_an_integration_runtime_its_type(site: Wire) -> None:
+    path = "integrationRuntimes/Own"
+    assert site.child("PUT", path, {"type": "SelfHosted"}).status_code == 200
+    refused = site.arm("PATCH", f"{FACTORY}/{path}", json={"type": None})
+    assert (refused.status_code, code(refused)) == (400, "InvalidRequestContent")
+    made = site.arm("PATCH", f"{FACTORY}/{path}", json={"autoUpdate": "On"})
+    assert made.json()["properties"] == {"type": "SelfHosted", "autoUpdate": "On"}
