@@ -167,6 +167,21 @@ def test_running_triggers_are_stopped_and_started_around_the_change() -> None:
     assert asked.index(stop) < asked.index(put)
 
 
+def test_running_triggers_are_found_on_every_page() -> None:
+    asked: list[str] = []
+
+    def ask(method: str, path: str, body: object) -> Any:
+        asked.append(f"{method} {path}")
+        if method == "GET" and path == "more":
+            return {"value": [{"name": "T", "properties": {"runtimeState": "Started"}}]}
+        return {"value": [], "nextLink": "more"} if "triggers?" in path else {}
+
+    item = Item("triggers", "t", {"type": "ScheduleTrigger"}, "trigger/t.json")
+    steps = list(deploying.deploy(deploying.Plan("F", {"location": "eastus"}, [item]), ask))
+    assert [step.verb for step in steps] == ["put", "stopped", "put"]
+    assert "GET more" in asked
+
+
 def test_references_are_found_at_any_depth_and_not_in_what_is_off() -> None:
     value = {
         "a": [{"pipeline": {"referenceName": "P", "type": "pipelinereference"}}],

@@ -109,9 +109,14 @@ def _running(plan: Plan, ask: Ask) -> set[str]:
     """Names of the triggers that run in the factory as it is, in lower case."""
     if not any(one.kind == "triggers" for one in plan.items):
         return set()
-    found = ask("GET", path_of(plan.factory, "triggers"), None) or {}
-    return {
-        one["name"].lower()
-        for one in found.get("value", [])
-        if (one.get("properties") or {}).get("runtimeState") == "Started"
-    }
+    names: set[str] = set()
+    url: str | None = path_of(plan.factory, "triggers")
+    while url:
+        page = ask("GET", url, None) or {}
+        names.update(
+            one["name"].lower()
+            for one in page.get("value", [])
+            if (one.get("properties") or {}).get("runtimeState") == "Started"
+        )
+        url = page.get("nextLink")
+    return names
