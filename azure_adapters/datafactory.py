@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})
 POLL_S = 1.0
 SLOWEST_POLL_S = 15.0
+CLOCKS_APART = timedelta(minutes=1)
+"""More than two machines' clocks differ by."""
 # In the order in which they need each other; a folder is named after the kind.
 KINDS = {
     "credential": "credential_operations",
@@ -40,6 +42,7 @@ class SdkFactories:
         self._group = target.names.resource_group
         self._known: DataFactoryManagementClient | None = None
         self._triggers: dict[str, dict[str, Any]] = {}  # as they were published
+        self._latest: datetime | None = None  # what the factory's clock has shown
 
     @property
     def _client(self) -> DataFactoryManagementClient:
@@ -112,6 +115,7 @@ class SdkFactories:
         pause = POLL_S
         while True:
             state = self._client.pipeline_runs.get(self._group, self._name, run)
+            self._latest = state.last_updated
             activities = self._activities(run)
             for one in activities:
                 key = f"{one.name} {one.status} {one.seconds}"
@@ -143,7 +147,16 @@ class SdkFactories:
         )
 
     def start(self, trigger: str, in_seconds: float) -> None:
-        """Start a trigger that was published, with its first firing `in_seconds` from now."""
+        """Start a trigger that was published, with its first firing `in_seconds` from now.
+
+        Raises:
+            RuntimeError: the factory has another time than this machine.
+        """
+        if self._latest is not None and self._latest - datetime.now(UTC) > CLOCKS_APART:
+            raise RuntimeError(
+                f"the factory's clock is at {self._latest:%Y-%m-%d %H:%M}, ahead of this machine's:"
+                " no trigger can be timed. Start the emulators without --time-scale."
+            )
         body = copy.deepcopy(self._triggers[trigger])
         first = datetime.now(UTC) + timedelta(seconds=in_seconds)
         recurrence = body["properties"]["typeProperties"]["recurrence"]

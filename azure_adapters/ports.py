@@ -453,7 +453,11 @@ class Factories(Protocol):
         ...
 
     def start(self, trigger: str, in_seconds: float) -> None:
-        """Start a schedule trigger that was published, to fire first `in_seconds` from now."""
+        """Start a schedule trigger that was published, to fire first `in_seconds` from now.
+
+        Raises:
+            RuntimeError: the factory has another time than this machine.
+        """
         ...
 
     def fired(self, trigger: str, timeout_s: float = 300) -> str:
