@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from emulators.kernel.peers import SYSTEM_OBJECT
 
 if TYPE_CHECKING:
     from emulators.kernel.app import App
+    from emulators.kernel.context import Context
 
 PREFIX = "/_emulator/"
 AUDIENCE = "https://rehearsal.invalid/admin"
@@ -173,11 +175,20 @@ async def _snapshot(app: App, request: Request) -> Reply:
     file = Path(str(body.get("file", "")))
     try:
         # Collected on the loop and in a transaction: nothing of ours changes meanwhile.
-        with snapshots.held_still(ctx.state, ctx.store.transaction()) as files:
+        with snapshots.held_still(ctx.state, _unchanging(ctx)) as files:
             count = await asyncio.to_thread(snapshots.write, files, file)
     except OSError as why:
         raise BadRequest(f"{file} cannot be written: {why.strerror or why}.") from None
     return Reply(200, {"files": count, "bytes": file.stat().st_size})
+
+
+@contextmanager
+def _unchanging(ctx: Context) -> Iterator[None]:
+    """Neither the store nor anybody's own databases are written."""
+    with ctx.store.transaction(), ExitStack() as held:
+        for still in ctx.stills:
+            held.enter_context(still())
+        yield
 
 
 _ORDERS: dict[tuple[str, str], Callable[[App, Request], Awaitable[Reply]]] = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +42,8 @@ class Context:
     peers: Peers
     links: Links
     announced: Announced = field(default_factory=Announced)
+    stills: list[Callable[[], AbstractContextManager[None]]] = field(default_factory=list)
+    """Of who keeps databases of his own in the folder: while entered, they may be copied."""
 
 
 def open_context(settings: Settings) -> Context:

@@ -27,6 +27,9 @@ HALF_WRITTEN = "partial"
 
 DATABASE = b"SQLite format 3\0"
 DATABASE_TAILS = ("-wal", "-shm", "-journal")
+TABLES, TABLES_LOG, TABLES_SPILLED = ".duckdb", ".duckdb.wal", ".duckdb.tmp"
+"""DuckDB's files, which change where they lie; and the folder of what a query puts aside."""
+
 CHUNK = 1 << 20  # bytes
 
 
@@ -53,8 +56,9 @@ def held_still(
 ) -> Iterator[dict[str, Path]]:
     """The folder's files as they are now, by name, whatever happens to the folder meanwhile.
 
-    Databases are copied by SQLite's own backup, so an open one is whole; other files get a second
-    name in a folder of ours, which costs no copy. It is over when that is done, so little waits.
+    SQLite's databases are copied by its own backup, so an open one is whole; DuckDB's byte by byte,
+    which is whole while `writers` keeps commits out; other files get a second name in a folder of
+    ours, which costs no copy. It is over when that is done, so little waits.
 
     Args:
         writers: entered while names are collected; keeps the folder's own writers out.
@@ -79,6 +83,8 @@ def _collect(state: Path, scratch: Path) -> dict[str, Path]:
         with suppress(FileNotFoundError):  # gone since it was listed: as if a moment earlier
             if _is_database(file):
                 _back_up(file, copy)
+            elif file.name.endswith((TABLES, TABLES_LOG)):
+                shutil.copy2(file, copy)
             else:
                 _second_name(file, copy)
             found[file.relative_to(state).as_posix()] = copy
@@ -92,6 +98,7 @@ def _names(state: Path) -> Iterator[Path]:
             folders[:] = [name for name in folders if name not in LEFT_OUT]
         if here.parent == state and HALF_WRITTEN in folders:
             folders.remove(HALF_WRITTEN)
+        folders[:] = [name for name in folders if not name.endswith(TABLES_SPILLED)]
         for name in files:
             file = here / name
             if file.is_file() and not file.is_symlink() and not _belongs_to_database(file):

@@ -56,9 +56,11 @@ async def lifespan(ctx: Context) -> AsyncGenerator[None]:
         "MSSQL_PASSWORD": admin.password(ctx),
     }
     ctx.announced.add(WHAT, port, variables, secret=frozenset(("MSSQL_USER", "MSSQL_PASSWORD")))
+    ctx.stills.append(sessions.still)
     try:
         yield
     finally:
+        ctx.stills.remove(sessions.still)
         ctx.announced.remove(WHAT, variables)
         await server.stop()
         await asyncio.to_thread(sessions.close)

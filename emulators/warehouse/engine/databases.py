@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -19,7 +22,11 @@ _CLOSED = {
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
     "allow_unsigned_extensions": "false",
+    "max_temp_directory_size": "32GiB",
 }
+MEMORY_SHARE = 4
+"""A database takes a quarter of the machine's memory; then it writes to disk, or gives up."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .-]{0,127}")
 
 
@@ -34,8 +41,10 @@ class Database:
         self.name, self.file = name, file
         self.security = 0
         self.sessions = 0
+        self.committing = Lock()
+        """Held while DuckDB writes to its files what was committed."""
         self._lock = Lock()
-        self._root = duckdb.connect(str(file), config=dict(_CLOSED))
+        self._root = duckdb.connect(str(file), config=_CLOSED | {"memory_limit": _memory()})
         access.prepare(self._root)
         prepare_database(self._root)
         self._root.execute("SET GLOBAL lock_configuration = true")
@@ -48,6 +57,11 @@ class Database:
     def close(self) -> None:
         with self._lock:
             self._root.close()
+
+
+def _memory() -> str:
+    bytes_ = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEMORY_SHARE
+    return f"{max(bytes_ >> 20, 512)}MiB"
 
 
 class Databases:
@@ -131,6 +145,14 @@ class Databases:
                 found.close()
             for file in (f"{spelled}.duckdb", f"{spelled}.duckdb.wal"):
                 (self._folder / file).unlink(missing_ok=True)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """No file changes that matters: nothing is committed, no database comes or goes."""
+        with self._lock, ExitStack() as held:
+            for database in self._open.values():
+                held.enter_context(database.committing)
+            yield
 
     def close(self) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from importlib import import_module
 from itertools import count
 from threading import Lock
@@ -102,6 +103,10 @@ class Server:
         with self._lock:
             if self._sessions.pop(session.id, None) is not None:
                 session.place.sessions -= 1
+
+    def still(self) -> AbstractContextManager[None]:
+        """While it is entered, the files may be copied."""
+        return self.databases.still()
 
     def close(self) -> None:
         """Close every database; sessions still open fail from now on."""

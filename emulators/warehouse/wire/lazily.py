@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -26,6 +27,12 @@ class LazySessions:
             if self._opened is None:
                 self._opened = _open(self._ctx)
         return self._opened.login(login)
+
+    def still(self) -> AbstractContextManager[None]:
+        """While it is entered, the engine's files may be copied."""
+        still = getattr(self._opened, "still", nullcontext)
+        held: AbstractContextManager[None] = still()
+        return held
 
     def close(self) -> None:
         """Close the engine, if it was opened."""

@@ -187,15 +187,18 @@ def _stuff(called: Called) -> Typed:
 def _replicate(called: Called) -> Typed:
     called.need(2)
     value = _text(called, 0)
-    sql = f"{SCHEMA}.repeat_of({value.sql}, {_int(called, 1)})"
-    length = MAX if value.type.length == MAX else LARGEST[_varying(value.type).name]
+    if value.type.length == MAX:
+        sql = f"{SCHEMA}.repeat_of({value.sql}, {_int(called, 1)})"
+        return Typed(sql, _varying(value.type, MAX), True)
+    length = LARGEST[_varying(value.type).name]
+    sql = f"{SCHEMA}.repeat_short({value.sql}, {_int(called, 1)}, {length})"
     return Typed(sql, _varying(value.type, length), True)
 
 
 def _space(called: Called) -> Typed:
     called.need(1)
-    sql = f"{SCHEMA}.repeat_of(' ', {_int(called, 0)})"
-    return Typed(sql, SqlType("varchar", 8000), True)
+    sql = f"{SCHEMA}.repeat_short(' ', {_int(called, 0)}, {LARGEST['varchar']})"
+    return Typed(sql, SqlType("varchar", LARGEST["varchar"]), True)
 
 
 def _concat(called: Called) -> Typed:

@@ -83,7 +83,7 @@ class SqlSession:
         self.access: access.Access = access.Access(self.con, database)
         self.home: str = self.access.default_schema(self.principal)
         self.temporary: dict[str, Table] = {}
-        self.transactions: Transactions = Transactions(self.con, self.flavor)
+        self.transactions: Transactions = Transactions(self.con, self.flavor, database.committing)
         self.plans: Plans = Plans(self)
 
     def _begin_anew(self) -> None:
@@ -299,7 +299,8 @@ class SqlSession:
         try:
             yield
             if alone:
-                self.con.commit()
+                with self.place.committing:
+                    self.con.commit()
         except BaseException as failure:
             if alone:
                 self._undo()

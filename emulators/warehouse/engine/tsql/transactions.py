@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from emulators.warehouse.engine.answers import Answer, TransactionChanged
@@ -23,8 +24,8 @@ class Transactions:
     sql-data-warehouse-develop-transactions (transaction state -2, 111233, limitations).
     """
 
-    def __init__(self, con: DuckDBPyConnection, flavor: str) -> None:
-        self._con, self._flavor = con, flavor
+    def __init__(self, con: DuckDBPyConnection, flavor: str, committing: Lock) -> None:
+        self._con, self._flavor, self._committing = con, flavor, committing
         self.count = 0
         self.doomed = False
         self.id = 0
@@ -61,7 +62,8 @@ class Transactions:
             self.count -= 1
             return
         try:
-            self._con.commit()
+            with self._committing:
+                self._con.commit()
         except Exception:
             self.doomed = True
             self._undo()
