@@ -94,8 +94,10 @@ def test_what_goes_in_comes_out(
     @settings(QUICK, max_examples=25)
     def law(value: Any) -> None:
         arguments = (
-            Argument("", wide, asked), Argument("", wide, f"@v {kind}"), Argument("@v", kind, value),
-        )  # fmt: skip
+            Argument("", wide, asked),
+            Argument("", wide, f"@v {kind}"),
+            Argument("@v", kind, value),
+        )
         found = []
         for answer in session.call("sp_executesql", arguments):
             assert not isinstance(answer, Failed), answer

@@ -193,7 +193,10 @@ def _joined(left: Typed, right: Typed) -> Typed:
     y = right.sql if right.type.name in STRINGS else convert(right, kind).sql
     collation = a.collation or b.collation
     made = SqlType(kind.name, kind.length, collation=collation)
-    return Typed(f"({x} || {y})", made, left.nullable or right.nullable)
+    sql = f"({x} || {y})"
+    if 0 < length < a.length + b.length and len(kinds) == 2:  # cut without a word, as T-SQL does
+        sql = f"left{sql[:-1]}, {length})"
+    return Typed(sql, made, left.nullable or right.nullable)
 
 
 def _added(a: SqlType, b: SqlType, name: str) -> int:
