@@ -44,7 +44,7 @@ class Database:
         self.committing = Lock()
         """Held while DuckDB writes to its files what was committed."""
         self._lock = Lock()
-        self._root = duckdb.connect(str(file), config=_CLOSED | {"memory_limit": _memory()})
+        self._root = duckdb.connect(str(file), config={**_CLOSED, "memory_limit": _memory()})
         access.prepare(self._root)
         prepare_database(self._root)
         self._root.execute("SET GLOBAL lock_configuration = true")
