@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from importlib import import_module
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from emulators.warehouse.engine import admin
 from emulators.warehouse.engine.answers import Login, LoginFailed
 from emulators.warehouse.engine.databases import Database, Databases
+from emulators.warehouse.engine.external.service import External
 from emulators.warehouse.engine.security.access import Access
 from emulators.warehouse.engine.security.logins import TOKEN_HOLDER, Logins, Principal, refused
 from emulators.warehouse.engine.tsql.monitoring import Requests
@@ -37,7 +37,7 @@ class Server:
         self.logins = Logins(ctx)
         self.requests = Requests()
         self.databases = Databases(ctx.state / "warehouse")
-        self.external: Any = _external(ctx)
+        self.external = External(ctx)
         self._numbers = count(FIRST_SPID)
         self._lock = Lock()
         self._sessions: dict[int, SqlSession] = {}
@@ -111,15 +111,6 @@ class Server:
     def close(self) -> None:
         """Close every database; sessions still open fail from now on."""
         self.databases.close()
-
-
-def _external(ctx: Context) -> Any:
-    """What reaches storage for COPY INTO and external tables; None while there is nothing."""
-    try:
-        module = import_module("emulators.warehouse.engine.external.service")
-    except ModuleNotFoundError:
-        return None
-    return module.External(ctx)
 
 
 def _user_in(database: Database, principal: Principal) -> Principal | None:

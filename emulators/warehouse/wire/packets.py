@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
 
@@ -191,15 +190,6 @@ class Reader:
     @property
     def more(self) -> bool:
         return self.at < self.end
-
-
-def skip_headers(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The ALL_HEADERS in front of a request, as (type, bytes). Source: [MS-TDS] 2.2.5.3."""
-    reader = Reader(data[: headers_length(data)], 4)
-    while reader.more:
-        length = reader.number(4)
-        kind = reader.number(2)
-        yield kind, reader.take(length - 6)
 
 
 def headers_length(data: bytes) -> int:

@@ -23,7 +23,6 @@ BY_NUMBER = {
 
 NEXT, NEXT_WITHOUT_RUN = 0xFF, 0xFE
 OUTPUT, DEFAULT = 0x01, 0x02
-NO_METADATA = 0x02
 MOST_PARAMETERS = 2100 + 8  # of a procedure, and what the prepare family has before them
 
 

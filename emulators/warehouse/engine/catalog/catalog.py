@@ -387,12 +387,6 @@ class Catalog:
             )  # fmt: skip
         return Part(made, kind, number, name, place, dict(options), tuple(columns))
 
-    def change_part(self, part: Part, options: Mapping[str, Any]) -> None:
-        """Replace the options of a part."""
-        self._run(
-            "UPDATE $catalog.parts SET options = ? WHERE id = ?", json.dumps(dict(options)), part.id
-        )
-
     def part(self, kind: str, number: int, name: str) -> Part | None:
         """The part of that name."""
         wanted = name.lower()

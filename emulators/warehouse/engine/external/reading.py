@@ -204,13 +204,6 @@ def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
         raise SqlError(15821, 16, 1, text) from None
 
 
-def parquet_names(path: Path) -> list[str]:
-    """The columns a Parquet file has, in order."""
-    from pyarrow import parquet
-
-    return list(parquet.read_schema(path).names)
-
-
 def type_of(kind: pa.DataType) -> SqlType:
     """The T-SQL type of a column of a Parquet file.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from emulators.warehouse.engine.catalog.model import PartColumn, Table, TableColumn
@@ -323,8 +322,3 @@ def copied(env: LoweringEnv, table: Table, schema: str) -> None:
     env.con.execute(f"CREATE TABLE {target} ({listed})")
     env.con.execute(f"INSERT INTO {target} SELECT * FROM {table.source}")
     env.con.execute(f"DROP TABLE {table.source}")
-
-
-def with_options(table: Table, **changed: Any) -> Table:
-    """The table with other options."""
-    return replace(table, options={**table.options, **changed})

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from emulators.warehouse.errors import SqlError, no_object
 
 _OURS = re.compile(r"§(\d+)\|(\d+)\|(\d+)\|(.*)", re.DOTALL)
-_OVERFLOW = SqlError(8115, 16, 2, "")
 _TABLE = re.compile(r"Table with name (\S+) does not exist")
 _COLUMN = re.compile(r'[Cc]olumn (?:named )?"([^"]+)"')
 _VALUE = re.compile(r"Type (\w+) with value (\S+) can't be cast .* destination type (\w+)")

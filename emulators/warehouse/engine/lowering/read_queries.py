@@ -38,9 +38,6 @@ _HINTS = frozenset(
         "IGNORE_CONSTRAINTS",
     ]
 )
-_JOINS = {
-    ("INNER",): "INNER", ("LEFT",): "LEFT", ("RIGHT",): "RIGHT", ("FULL",): "FULL",
-}  # fmt: skip
 
 
 def begins_query(cursor: Cursor) -> bool:

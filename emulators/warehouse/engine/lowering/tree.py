@@ -418,28 +418,6 @@ class Merge(Statement):
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnDefinition:
-    name: str
-    type: SqlType
-    nullable: bool = True
-    default: str = ""
-    seed: int | None = None
-    increment: int = 1
-    computed: str = ""
-    primary: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CreateTable(Statement):
-    name: Name
-    columns: tuple[ColumnDefinition, ...]
-    options: dict[str, object] = field(default_factory=dict)
-    query: Query | None = None  # CREATE TABLE … AS SELECT
-    names: tuple[str, ...] = ()  # CTAS' own column names
-    external: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Definition(Statement):
     """Any other DDL: `verb` and what `words` name it, with the arguments read."""
 

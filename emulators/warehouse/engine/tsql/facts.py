@@ -10,7 +10,6 @@ INT = SqlType("int")
 BIGINT = SqlType("bigint")
 TEXT = SqlType("nvarchar", 4000)
 NAME = SqlType("nvarchar", 128)
-ANY_BINARY = SqlType("varbinary", MAX)
 ANY_TEXT = SqlType("nvarchar", MAX)
 
 GLOBALS: dict[str, SqlType] = {
