@@ -30,7 +30,8 @@ _DECIMAL = r"'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)'"
 _FLOAT = r"'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eEdD][+-]?[0-9]+)?'"
 
 LONGEST_REPEATED = 1 << 27
-"""Bytes that REPLICATE and SPACE make at most: DuckDB neither counts them nor stops among them."""
+"""Bytes that REPLICATE and SPACE make at most: DuckDB neither counts them nor
+stops among them, and computes constants in branches that are not taken."""
 
 MACROS: dict[str, str] = {
     "fail(number, severity, state, message)": "error('§' || number || '|' || severity || '|' || state || '|' || message)",
@@ -114,12 +115,12 @@ MACROS: dict[str, str] = {
         WHEN needle = '' THEN 0 ELSE strpos(lower(x), lower(needle)) END""",
     "stuff(x, start, n, y)": """CASE WHEN start < 1 OR start > length(x) OR n < 0 THEN NULL
         ELSE left(x, start - 1) || coalesce(y, '') || substring(x, start + n) END""",
-    "repeat_of(x, n)": f"""CASE WHEN n < 0 THEN NULL
+    "repeat_of(x, n)": f"""CASE WHEN n IS NULL OR n < 0 THEN NULL
         WHEN n > {LONGEST_REPEATED} // greatest(strlen(x), 1) THEN {SCHEMA}.fail(701, 17, 123,
           'There is insufficient system memory to repeat a text to more than {LONGEST_REPEATED} bytes.')
-        ELSE repeat(x, n) END""",
+        ELSE repeat(x, least(n, {LONGEST_REPEATED} // greatest(strlen(x), 1))) END""",
     "repeat_short(x, n, most)": """CASE WHEN n IS NULL OR n < 0 THEN NULL
-        ELSE left(repeat(x, least(n, most)), most) END""",
+        ELSE left(repeat(x, least(n, most // greatest(length(x), 1) + 1)), most) END""",
     "replace_of(x, a, b)": """CASE WHEN x IS NULL OR a IS NULL OR b IS NULL THEN NULL WHEN a = '' THEN x
         ELSE regexp_replace(x, regexp_escape(a), replace(b, '\\', '\\\\'), 'gi') END""",
     "str_of(x, n, places)": f"{SCHEMA}.str_with(x, n, least(greatest(places, 0), 16))",
