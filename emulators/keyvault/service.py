@@ -16,9 +16,9 @@ ARM = "management.azure.com"
 def operations() -> list[Operation]:
     """The operations of a vault's own host."""
     from emulators.kernel.catalogue import refusals
-    from emulators.keyvault.wire import secrets
+    from emulators.keyvault.wire import door, secrets
 
-    return [*secrets.OPERATIONS, *refusals("emulators.keyvault", HOST)]
+    return [*secrets.OPERATIONS, *map(door.refused, refusals("emulators.keyvault", HOST))]
 
 
 def _management() -> list[Operation]:

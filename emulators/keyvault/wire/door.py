@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from emulators.kernel.errors import Unauthorized, Unsupported
-from emulators.kernel.http import Handler, Reply, call_of, context_of
+from emulators.kernel.http import Handler, Operation, Reply, call_of, context_of
 from emulators.kernel.tokens import Principal
 from emulators.keyvault.engine import access, vaults
 from emulators.keyvault.engine.access import Right
@@ -46,6 +47,17 @@ def guarded(right: Right, answer: Answer) -> Handler:
         return await answer(request, At(vault, principal))
 
     return handle
+
+
+def refused(operation: Operation) -> Operation:
+    """An operation that is not emulated; that is told to callers of the tenant only."""
+
+    async def handle(request: Request) -> Reply | Response:
+        _caller(request)
+        return await operation.handler(request)
+
+    handle.__qualname__ = getattr(operation.handler, "__qualname__", "")  # still a refusal
+    return replace(operation, handler=handle)
 
 
 def _caller(request: Request) -> Principal:

@@ -39,13 +39,16 @@ class Plant:
         return self.ctx.clock
 
     async def pass_s(self, seconds: float) -> None:
-        """Let time pass, and what is done without waiting be done."""
-        await self.clock.advance(seconds)
-        await self.settle()
+        """Let time pass in small steps, so that what threads do meanwhile loses none of it."""
+        steps = max(1, min(100, int(seconds / 5)))
+        for _ in range(steps):
+            await self.clock.advance(seconds / steps)
+            await self.settle()
 
     async def settle(self) -> None:
+        """Let what can be done without waiting be done, in this thread and in others."""
         for _ in range(8):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
             await self.clock.advance(0)
 
     async def call(
