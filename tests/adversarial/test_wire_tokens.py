@@ -27,6 +27,8 @@ ANONYMOUS = ("/discovery", "/registrymanagement/", "/metadata/endpoints")
 """Azure tells anybody where its services are."""
 
 SIGNED = "/logs/"  # links to logs carry a signature of their own
+CODED = "/dataplane/triggers/events/"
+"""Event Grid delivers with a secret code in the address; whoever has none is told so with 400."""
 
 
 def b64(data: bytes) -> str:
@@ -175,6 +177,8 @@ def test_every_operation_of_every_catalogue_wants_a_token(attacked: Target) -> N
             if SIGNED in row.path or row.path.startswith(ANONYMOUS):
                 continue
             answer = call(attacked, row.method, host, row.path, stranger)
+            if row.path.startswith(CODED) and "EventSubscriptionNotFound" in answer.text:
+                continue
             if answer.status_code not in {401, 404, 405}:
                 opened.append((row.name, row.path, answer.status_code, answer.text[:100]))
     assert opened == []

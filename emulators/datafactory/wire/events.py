@@ -28,15 +28,15 @@ class UnknownSubscription(BadRequest):
 async def receive(request: Request) -> Reply:
     """Take events; what is answered 200 has been recorded and fires, once."""
     ctx, name = context_of(request), request.path_params["subscription"]
+    state = events.trigger_of(ctx, name, request.query_params.get("code", ""))
+    if state is None:
+        raise UnknownSubscription("No trigger waits for these events.")
     try:
         given: Any = orjson.loads(await read_body(request, 4 << 20))
     except orjson.JSONDecodeError:
         given = None
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
         raise BadRequest("Events are an array of objects.")
-    state = events.trigger_of(ctx, name, request.query_params.get("code", ""))
-    if state is None:
-        raise UnknownSubscription("No trigger waits for these events.")
     if given and given[0].get("eventType") == VALIDATION:
         code = (given[0].get("data") or {}).get("validationCode")
         return Reply(200, {"validationResponse": code})
