@@ -45,6 +45,16 @@ class Plant:
             await self.clock.advance(seconds / steps)
             await self.settle()
 
+    async def until_windows(self, trigger: str, wanted: list[str], at_most_s: float = 1200) -> None:
+        """Let time pass until a trigger's windows have these statuses."""
+        shown: list[str] = []
+        for _ in range(int(at_most_s / 5)):
+            shown = [status for _, status in await self.windows(trigger)]
+            if shown == wanted:
+                return
+            await self.pass_s(5)
+        assert shown == wanted
+
     async def settle(self) -> None:
         """Let what can be done without waiting be done, in this thread and in others."""
         for _ in range(8):
