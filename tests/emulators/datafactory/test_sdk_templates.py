@@ -66,7 +66,7 @@ def test_linked_templates_deploy_in_their_order(
 
     factories.factories.create_or_update(group, "adf-orchard-linked", Factory(location="eastus"))
     container = ContainerClient.from_connection_string(
-        rehearsal.env["AZURE_STORAGE_CONNECTION_STRING"], "templates"
+        rehearsal.env["AZURE_STORAGE_CONNECTION_STRING"], "factory-templates"
     )
     container.create_container(public_access="blob")
     for file in (PUBLISHED / "linkedTemplates").glob("ArmTemplate_?.json"):
