@@ -161,7 +161,7 @@ def test_linked_templates_are_fetched_by_their_address(
     service = BlobServiceClient.from_connection_string(
         azure_env.env["AZURE_STORAGE_CONNECTION_STRING"]
     )
-    container = service.get_container_client("arm-templates")
+    container = service.get_container_client("templates")
     container.create_container()
     part = template(
         vault("[parameters('name')]"),
