@@ -69,7 +69,7 @@ class SdkFactories:
         pipelines = _read(folder / "pipeline")
         self._triggers = triggers = _read(folder / "trigger")
         for name, body in triggers.items():
-            self._stop(name)
+            self.stop(name)
             self._put_trigger(name, body)
         return PublishedFactory(self._name, principal, (*pipelines,), (*triggers,))
 
@@ -181,9 +181,6 @@ class SdkFactories:
 
     def stop(self, trigger: str) -> None:
         """Stop a trigger; one that does not run, or is not there, is no error."""
-        self._stop(trigger)
-
-    def _stop(self, trigger: str) -> None:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
